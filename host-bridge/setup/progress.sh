@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What a person sees while a script works: one line per step on standard error, its time when it is
+# done, a sign of life while it takes longer than two seconds, and the end of its log if it fails.
+
+# fail MESSAGE [HINT]...: says what went wrong and, on lines of their own, what to do; ends the script.
+# Exit code 3 is the project's "infrastructure" (the machine, not the cards, is at fault).
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    local hint
+    for hint in "$@"; do printf '       %s\n' "$hint" >&2; done
+    exit 3
+}
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+# step LOG MESSAGE COMMAND [ARGUMENT]...: runs COMMAND with its output in the file LOG and shows MESSAGE
+# with the seconds it takes. Returns the command's exit code, after showing the last lines of the log.
+step() {
+    local log=$1 message=$2 started=$SECONDS ticker code=0
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    if [[ -t 2 ]]; then printf '%s ...' "$message" >&2; else say "$message ..."; fi
+    _step_ticker "$message" 9>&- &
+    ticker=$!
+    # In the foreground, because a background command would ignore Ctrl-C; in a subshell, so that fail
+    # inside of it ends the step and its message is shown with the log.
+    ("$@") >"$log" 2>&1 </dev/null || code=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+    if ((code == 0)); then
+        if [[ -t 2 ]] || ((SECONDS - started > 2)); then
+            say "$message: done ($((SECONDS - started)) s)"
+        fi
+        return 0
+    fi
+    say "$message: failed (exit code $code). The end of $log:"
+    tail -n 40 "$log" | sed 's/^/    /' >&2
+    return "$code"
+}
+
+# The sign of life of step: counts seconds in place on a terminal, else a line every ten seconds.
+# It ends by itself when the script dies without telling it.
+_step_ticker() {
+    local message=$1 seconds=0
+    trap - EXIT
+    while kill -0 $$ 2>/dev/null; do
+        sleep 1 || return 0
+        seconds=$((seconds + 1))
+        if [[ -t 2 ]]; then
+            printf '\r%s ... %d s' "$message" "$seconds" >&2
+        elif ((seconds % 10 == 0)); then
+            say "$message ... $seconds s"
+        fi
+    done
+}
