@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <utility>
+
+namespace testcard::capture
+{
+
+namespace
+{
+
+constexpr std::array<bus::FaultPointInfo, 5> faultPoints{{
+    {"drop-frame", "the card loses a frame that it had a buffer for"},
+    {"overrun-fifo", "the FIFO overruns while a frame is under way"},
+    {"tear-frame", "the lower half of a frame comes from the frame before"},
+    {"repeat-frame", "the frame before is delivered again"},
+    {"truncate-frame", "only the upper half of a frame is written, and bytes says so"},
+}};
+
+} // namespace
+
+std::span<const bus::FaultPointInfo> faultPointTable()
+{
+    return faultPoints;
+}
+
+Stream::Stream(Card card, unsigned index)
+    : card_{std::move(card)}, index_{index}, commandTimer_{card_.bus.clock, [this] {
+                                                               commandDue();
+                                                           }}
+{
+}
+
+void Stream::reset()
+{
+    commandTimer_.stop();
+    state_ = {};
+}
+
+bool Stream::validState() const
+{
+    const Committed &committed = state_.committed;
+    if (committed.entries == 0) return !state_.running && !state_.held;
+    const PictureFormat &picture = committed.picture;
+    return std::has_single_bit(committed.entries) &&
+           committed.entries <= 1u << CAPTURE_RING_SHIFT_MAX && lineBytes(picture) != 0 &&
+           picture.width <= CAPTURE_WIDTH_MAX && picture.height <= CAPTURE_HEIGHT_MAX &&
+           (!state_.capturing || state_.held);
+}
+
+void Stream::resumeRestored()
+{
+    commandTimer_.stop();
+    if (state_.abortPending || state_.restPending) commandTimer_.startAt(card_.bus.clock.now());
+}
+
+std::uint32_t &Stream::reg(std::uint32_t offset)
+{
+    return card_.registers[CAPTURE_STREAM(index_) + offset];
+}
+
+std::uint32_t Stream::reg(std::uint32_t offset) const
+{
+    return card_.registers[CAPTURE_STREAM(index_) + offset];
+}
+
+std::uint64_t Stream::address(std::uint32_t lowRegister) const
+{
+    return reg(lowRegister) | std::uint64_t{reg(lowRegister + 4)} << 32;
+}
+
+std::uint32_t Stream::available() const
+{
+    return reg(STREAM_DOORBELL) - reg(STREAM_CONSUMED);
+}
+
+// Commands
+
+void Stream::registerWritten(std::uint32_t offset, bus::RegisterChange change)
+{
+    switch (offset) {
+    case STREAM_CONTROL: controlChanged(change); break;
+    case STREAM_COMMAND: commandGiven(change.written); break;
+    case STREAM_DOORBELL:
+        if (state_.running) card_.wakeInput();
+        break;
+    default: break;
+    }
+}
+
+void Stream::controlChanged(bus::RegisterChange change)
+{
+    const bool run = change.now & STREAM_CONTROL_RUN;
+    if (run == static_cast<bool>(change.before & STREAM_CONTROL_RUN)) return;
+    if (!run) {
+        if (!state_.running || state_.capturing) return; // frameEnds() comes to rest
+        state_.restPending = true;
+        commandTimer_.startAt(card_.bus.clock.now());
+        return;
+    }
+    state_.restPending = false;
+    if (state_.running) return; // RUN came back before the stream had stopped: it never stops
+    if (state_.committed.entries == 0) {
+        reg(STREAM_CONTROL) &= ~STREAM_CONTROL_RUN;
+        reg(STREAM_ERROR) = STREAM_ERROR_UNCOMMITTED;
+        card_.raise(CAPTURE_IRQ_ERROR(index_), 1 + index_);
+        return;
+    }
+    state_.running = true;
+    reg(STREAM_SEQUENCE) = 0;
+    reg(STREAM_DROPPED) = 0;
+    reg(STREAM_ERROR) = STREAM_ERROR_NONE;
+    std::uint32_t &status = reg(STREAM_STATUS);
+    status = (status & STREAM_STATUS_COMMITTED) | STREAM_STATUS_RUNNING;
+    updateMismatch();
+    card_.wakeInput();
+}
+
+void Stream::commandGiven(std::uint32_t command)
+{
+    if (command & STREAM_COMMAND_ABORT) { // wins over COMMIT; the work is DMA, so it is an event
+        state_.abortPending = true;
+        commandTimer_.startAt(card_.bus.clock.now());
+    } else if (command & STREAM_COMMAND_COMMIT) {
+        commit();
+    }
+}
+
+std::uint32_t Stream::checkedCommit(Committed &wanted) const
+{
+    if (state_.running || state_.abortPending) return STREAM_ERROR_BUSY;
+    wanted.picture = {reg(STREAM_FORMAT), reg(STREAM_WIDTH), reg(STREAM_HEIGHT)};
+    const PictureFormat &picture = wanted.picture;
+    if (lineBytes({picture.format, 2, 1}) == 0) return STREAM_ERROR_FORMAT;
+    if (picture.width == 0 || picture.width % 2 != 0 || picture.width > CAPTURE_WIDTH_MAX ||
+        picture.height == 0 || picture.height > CAPTURE_HEIGHT_MAX)
+        return STREAM_ERROR_SIZE;
+    wanted.stride_bytes = static_cast<std::int32_t>(reg(STREAM_STRIDE));
+    wanted.offset_bytes = reg(STREAM_OFFSET);
+    const std::int64_t stride = wanted.stride_bytes;
+    const std::int64_t lastLine = wanted.offset_bytes + stride * (picture.height - 1);
+    if (std::abs(stride) < lineBytes(picture) || lastLine < 0) return STREAM_ERROR_STRIDE;
+    if (reg(STREAM_RING_SHIFT) > CAPTURE_RING_SHIFT_MAX) return STREAM_ERROR_RING;
+    wanted.ring = address(STREAM_RING_LOW);
+    wanted.completions = address(STREAM_COMPLETION_LOW);
+    wanted.index = address(STREAM_INDEX_LOW);
+    wanted.entries = 1u << reg(STREAM_RING_SHIFT);
+    return STREAM_ERROR_NONE;
+}
+
+void Stream::commit()
+{
+    Committed wanted;
+    const std::uint32_t error = checkedCommit(wanted);
+    reg(STREAM_ERROR) = error;
+    if (error == STREAM_ERROR_BUSY) return;
+    state_.committed = error == STREAM_ERROR_NONE ? wanted : Committed{};
+    state_.held = false;
+    reg(STREAM_DOORBELL) = 0;
+    reg(STREAM_CONSUMED) = 0;
+    reg(STREAM_COMPLETED) = 0;
+    reg(STREAM_STATUS) =
+        STREAM_STATUS_IDLE | (error == STREAM_ERROR_NONE ? STREAM_STATUS_COMMITTED : 0);
+}
+
+void Stream::commandDue()
+{
+    if (std::exchange(state_.abortPending, false)) {
+        state_.restPending = false;
+        abort();
+    } else if (std::exchange(state_.restPending, false)) {
+        rest();
+    }
+}
+
+bool Stream::returnDescriptors()
+{
+    if (state_.committed.entries == 0) return true;
+    Frame nothing;
+    nothing.start_ns = nothing.end_ns = card_.bus.clock.now();
+    if (state_.held && !complete(CAPTURE_FRAME_ABORTED, 0, nothing)) return false;
+    // A doorbell beyond the ring names descriptors that do not exist: a ring comes back at the
+    // most.
+    for (std::uint32_t i = 0; i < state_.committed.entries && available() != 0; ++i)
+        if (!takeDescriptor() || !complete(CAPTURE_FRAME_ABORTED, 0, nothing)) return false;
+    return true;
+}
+
+void Stream::abort()
+{
+    const std::uint32_t before = reg(STREAM_COMPLETED);
+    std::uint32_t causes = 0;
+    if (!returnDescriptors()) {
+        reg(STREAM_ERROR) = STREAM_ERROR_RING_DMA;
+        causes |= CAPTURE_IRQ_ERROR(index_);
+    }
+    if (reg(STREAM_COMPLETED) != before) causes |= CAPTURE_IRQ_FRAME(index_);
+    becomeIdle(causes);
+}
+
+void Stream::rest()
+{
+    if (state_.running) becomeIdle(0);
+}
+
+void Stream::stopWithError(std::uint32_t error)
+{
+    reg(STREAM_ERROR) = error;
+    becomeIdle(CAPTURE_IRQ_ERROR(index_));
+}
+
+void Stream::becomeIdle(std::uint32_t causes)
+{
+    state_.running = false;
+    state_.capturing = false;
+    state_.restPending = false;
+    reg(STREAM_CONTROL) &= ~STREAM_CONTROL_RUN;
+    std::uint32_t &status = reg(STREAM_STATUS);
+    status = (status & STREAM_STATUS_COMMITTED) | STREAM_STATUS_IDLE;
+    card_.restInput();
+    card_.raise(causes | CAPTURE_IRQ_IDLE(index_), 1 + index_);
+}
+
+// Frames
+
+bool Stream::matchesSignal() const
+{
+    const Signal &signal = card_.signal;
+    const PictureFormat &picture = state_.committed.picture;
+    return signal.usable() && signal.timings.width == picture.width &&
+           signal.timings.height == picture.height;
+}
+
+void Stream::updateMismatch()
+{
+    std::uint32_t &status = reg(STREAM_STATUS);
+    status &= ~STREAM_STATUS_MISMATCH;
+    if (state_.running && !matchesSignal()) status |= STREAM_STATUS_MISMATCH;
+}
+
+void Stream::signalChanged()
+{
+    updateMismatch();
+}
+
+void Stream::dropFrames(std::uint32_t frames, std::uint32_t cause)
+{
+    reg(STREAM_SEQUENCE) += frames;
+    reg(STREAM_DROPPED) += frames;
+    if (cause) card_.raise(cause, 1 + index_);
+}
+
+bool Stream::takeDescriptor()
+{
+    const Committed &committed = state_.committed;
+    const std::uint32_t slot = reg(STREAM_CONSUMED) & (committed.entries - 1);
+    if (card_.bus.dma.readStructure(
+            committed.ring + std::uint64_t{slot} * sizeof(capture_descriptor), state_.descriptor) !=
+        bus::DmaStatus::ok)
+        return false;
+    ++reg(STREAM_CONSUMED);
+    state_.held = true;
+    return true;
+}
+
+void Stream::frameBegins(const Frame &frame)
+{
+    if (!capturable() || !(reg(STREAM_CONTROL) & STREAM_CONTROL_RUN)) return;
+    bus::FaultPoints &faults = card_.bus.faults;
+    if (frame.skipped)
+        dropFrames(static_cast<std::uint32_t>(frame.skipped), CAPTURE_IRQ_OVERRUN(index_));
+    if (faults.fires(Fault::dropFrame)) return dropFrames(1, 0);
+    if (faults.fires(Fault::overrunFifo)) return dropFrames(1, CAPTURE_IRQ_OVERRUN(index_));
+    std::uint32_t &status = reg(STREAM_STATUS);
+    status &= ~STREAM_STATUS_STARVED;
+    if (!state_.held) {
+        if (available() > state_.committed.entries) return stopWithError(STREAM_ERROR_RING);
+        if (available() == 0) {
+            status |= STREAM_STATUS_STARVED;
+            return dropFrames(1, CAPTURE_IRQ_STARVED(index_));
+        }
+        if (!takeDescriptor()) return stopWithError(STREAM_ERROR_RING_DMA);
+    }
+    state_.sequence = reg(STREAM_SEQUENCE)++;
+    state_.capturing = true;
+}
+
+void Stream::frameEnds(const Frame &frame)
+{
+    if (std::exchange(state_.capturing, false)) {
+        if (frame.overrun) { // the buffer waits for the next frame
+            ++reg(STREAM_DROPPED);
+            card_.raise(CAPTURE_IRQ_OVERRUN(index_), 1 + index_);
+        } else {
+            const ScatterList::Written written = deliver(frame, state_.committed.picture.height);
+            if (!complete(written.status, written.bytes, frame))
+                return stopWithError(STREAM_ERROR_RING_DMA);
+            card_.raise(CAPTURE_IRQ_FRAME(index_), 1 + index_);
+        }
+    }
+    if (state_.running && !(reg(STREAM_CONTROL) & STREAM_CONTROL_RUN)) rest();
+}
+
+void Stream::frameBreaks(const Frame &frame, std::uint32_t elapsed_lines)
+{
+    if (!std::exchange(state_.capturing, false)) return;
+    ScatterList::Written written = deliver(frame, elapsed_lines);
+    if (written.status == CAPTURE_FRAME_OK) written.status = CAPTURE_FRAME_CORRUPT;
+    Frame broken = frame;
+    broken.end_ns = card_.bus.clock.now();
+    if (!complete(written.status, written.bytes, broken))
+        return stopWithError(STREAM_ERROR_RING_DMA);
+    card_.raise(CAPTURE_IRQ_FRAME(index_), 1 + index_);
+    if (!(reg(STREAM_CONTROL) & STREAM_CONTROL_RUN)) rest();
+}
+
+void Stream::drawPicture(const Frame &frame)
+{
+    const PictureFormat &picture = state_.committed.picture;
+    picture_.resize(pictureBytes(picture));
+    const std::uint64_t previous = frame.number - std::min<std::uint64_t>(frame.number, 1);
+    bus::FaultPoints &faults = card_.bus.faults;
+    const bool repeat = faults.fires(Fault::repeatFrame).has_value();
+    card_.source.draw(repeat ? previous : frame.number, picture, picture_);
+    if (faults.fires(Fault::tearFrame)) {
+        const std::size_t half = std::size_t{lineBytes(picture)} * (picture.height / 2);
+        const std::vector<std::byte> upper(picture_.begin(),
+                                           picture_.begin() + static_cast<std::ptrdiff_t>(half));
+        card_.source.draw(previous, picture, picture_);
+        std::ranges::copy(upper, picture_.begin());
+    }
+}
+
+ScatterList::Written Stream::deliver(const Frame &frame, std::uint32_t lines)
+{
+    const capture_descriptor &descriptor = state_.descriptor;
+    const std::uint32_t listed =
+        buffer_.load(card_.bus.dma, descriptor.sg_address, descriptor.sg_count);
+    if (listed != CAPTURE_FRAME_OK) return {0, listed};
+    drawPicture(frame);
+    const Committed &committed = state_.committed;
+    if (card_.bus.faults.fires(Fault::truncateFrame)) lines /= 2;
+    std::size_t length = lineBytes(committed.picture);
+    if (committed.stride_bytes == static_cast<std::int64_t>(length)) { // one piece
+        length *= lines;
+        lines = lines ? 1 : 0;
+    }
+    ScatterList::Written total;
+    std::int64_t offset = committed.offset_bytes;
+    std::span<const std::byte> rest{picture_};
+    for (; lines > 0 && total.status == CAPTURE_FRAME_OK; --lines) {
+        const ScatterList::Written line =
+            buffer_.write(card_.bus.dma, static_cast<std::uint64_t>(offset), rest.first(length));
+        total.bytes += line.bytes;
+        total.status = line.status;
+        rest = rest.subspan(length);
+        offset += committed.stride_bytes;
+    }
+    return total;
+}
+
+bool Stream::complete(std::uint32_t status, std::uint64_t bytes, const Frame &frame)
+{
+    capture_completion completion{};
+    completion.cookie = state_.descriptor.cookie;
+    completion.sequence = status == CAPTURE_FRAME_ABORTED ? reg(STREAM_SEQUENCE) : state_.sequence;
+    completion.status = status;
+    completion.field = CAPTURE_FIELD_PROGRESSIVE;
+    completion.bytes = static_cast<std::uint32_t>(bytes);
+    completion.start_ns = frame.start_ns;
+    completion.end_ns = frame.end_ns;
+    completion.dropped = reg(STREAM_DROPPED);
+    completion.generation = card_.registers[CAPTURE_SIGNAL_GENERATION];
+
+    const Committed &committed = state_.committed;
+    const std::uint32_t slot = reg(STREAM_COMPLETED) & (committed.entries - 1);
+    bus::DmaPort &dma = card_.bus.dma;
+    if (dma.writeStructure(committed.completions + std::uint64_t{slot} * sizeof completion,
+                           completion) != bus::DmaStatus::ok)
+        return false;
+    capture_index index{};
+    index.completed = ++reg(STREAM_COMPLETED);
+    state_.held = false;
+    card_.bus.trace.event("frame-completed", {{"stream", index_},
+                                              {"frame", frame.number},
+                                              {"sequence", completion.sequence},
+                                              {"status", status},
+                                              {"bytes", bytes}});
+    return dma.writeStructure(committed.index, index) == bus::DmaStatus::ok;
+}
+
+} // namespace testcard::capture
