@@ -12,8 +12,8 @@
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
 #include <linux/types.h>
-#define CAPTURE_U32 __u32
-#define CAPTURE_U64 __u64
+#define CAPTURE_U32 __le32
+#define CAPTURE_U64 __le64
 #else
 #include <stdint.h>
 #define CAPTURE_U32 uint32_t
@@ -208,10 +208,16 @@ struct capture_completion {
 	CAPTURE_U32 reserved[4]; /* zero */
 };
 
-/* At STREAM_INDEX: written after the completion and before the interrupt. */
+/* At STREAM_INDEX: written after a completion and before the interrupt. */
 struct capture_index {
-	CAPTURE_U32 completed;    /* completions since COMMIT, modulo 2^32 */
-	CAPTURE_U32 reserved[15]; /* zero: the index has a cache line of its own */
+	CAPTURE_U32 completed; /* completions since COMMIT, modulo 2^32 */
+	/*
+	 * Enabled causes other than FRAME since COMMIT, modulo 2^32: of this stream, and source
+	 * changes. A message does not say its cause and messages melt into one; while this has not
+	 * moved, a driver need not read IRQ_STATUS.
+	 */
+	CAPTURE_U32 events;
+	CAPTURE_U32 reserved[14]; /* zero: the index has a cache line of its own */
 };
 
 #ifdef __cplusplus

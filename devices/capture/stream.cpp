@@ -160,9 +160,10 @@ void Stream::commit()
     if (error == STREAM_ERROR_BUSY) return;
     state_.committed = error == STREAM_ERROR_NONE ? wanted : Committed{};
     state_.held = false;
-    reg(STREAM_DOORBELL) = 0;
-    reg(STREAM_CONSUMED) = 0;
-    reg(STREAM_COMPLETED) = 0;
+    state_.events = 0;
+    for (const std::uint32_t counter :
+         {STREAM_DOORBELL, STREAM_CONSUMED, STREAM_COMPLETED, STREAM_SEQUENCE, STREAM_DROPPED})
+        reg(counter) = 0;
     reg(STREAM_STATUS) =
         STREAM_STATUS_IDLE | (error == STREAM_ERROR_NONE ? STREAM_STATUS_COMMITTED : 0);
 }
@@ -382,15 +383,29 @@ bool Stream::complete(std::uint32_t status, std::uint64_t bytes, const Frame &fr
     if (dma.writeStructure(committed.completions + std::uint64_t{slot} * sizeof completion,
                            completion) != bus::DmaStatus::ok)
         return false;
-    capture_index index{};
-    index.completed = ++reg(STREAM_COMPLETED);
+    ++reg(STREAM_COMPLETED);
     state_.held = false;
     card_.bus.trace.event("frame-completed", {{"stream", index_},
                                               {"frame", frame.number},
                                               {"sequence", completion.sequence},
                                               {"status", status},
                                               {"bytes", bytes}});
-    return dma.writeStructure(committed.index, index) == bus::DmaStatus::ok;
+    return writeIndex();
+}
+
+bool Stream::writeIndex()
+{
+    capture_index index{};
+    index.completed = reg(STREAM_COMPLETED);
+    index.events = state_.events;
+    return card_.bus.dma.writeStructure(state_.committed.index, index) == bus::DmaStatus::ok;
+}
+
+void Stream::eventRaised()
+{
+    if (state_.committed.entries == 0) return;
+    ++state_.events;
+    writeIndex(); // if it fails, the next completion fails and stops the stream
 }
 
 } // namespace testcard::capture

@@ -54,6 +54,9 @@ public:
     void frameBreaks(const Frame &frame, std::uint32_t elapsed_lines);
     void signalChanged();
 
+    /// An enabled cause other than FRAME is about to interrupt: capture_index.events counts it.
+    void eventRaised();
+
     /// What COMMIT took over.
     struct Committed {
         PictureFormat picture{};
@@ -70,6 +73,7 @@ public:
         Committed committed{};
         capture_descriptor descriptor{};
         std::uint32_t sequence = 0; ///< of the frame under way
+        std::uint32_t events = 0;   ///< as in capture_index
         bool held = false;          ///< `descriptor` was taken from the ring and is not completed
         bool capturing = false;     ///< and a frame is under way for it
         bool running = false;
@@ -90,6 +94,7 @@ public:
         walker(state_.committed.entries);
         walker(state_.descriptor);
         walker(state_.sequence);
+        walker(state_.events);
         walker(state_.held);
         walker(state_.capturing);
         walker(state_.running);
@@ -122,6 +127,7 @@ private:
     void dropFrames(std::uint32_t frames, std::uint32_t cause);
     bool takeDescriptor();
     bool complete(std::uint32_t status, std::uint64_t bytes, const Frame &frame);
+    bool writeIndex();
     ScatterList::Written deliver(const Frame &frame, std::uint32_t lines);
     void drawPicture(const Frame &frame);
 
