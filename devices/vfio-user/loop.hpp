@@ -22,8 +22,8 @@ namespace testcard::vfio_user
 /// else its owner watches, and the events of the clock that all its cards share.
 ///
 /// The clock follows CLOCK_MONOTONIC from the value that it had when the loop was made. Events see
-/// how late they are (Clock::catchUpTo); after at most 64 of them the descriptors get their turn,
-/// so that a clock that is far behind cannot starve a client.
+/// how late they are (Clock::catchUpTo); after at most 64 of them, or a millisecond, the
+/// descriptors get their turn, so that a clock that is far behind cannot starve a client.
 class Loop
 {
 public:
@@ -59,6 +59,10 @@ public:
     /// accessed a register is likely to do it again, and a wake-up costs more than the access.
     void stayAwake(std::chrono::microseconds duration);
 
+    /// Brings the clock to the real time and runs what is due, between two turns: before an access,
+    /// so that the card sees it after the events that came before it.
+    void catchUp();
+
     bus::Clock &clock() { return clock_; }
 
 private:
@@ -74,8 +78,7 @@ private:
         std::shared_ptr<std::function<void()>> handler;
     };
 
-    bus::Nanoseconds cardTime(Time time) const;
-    std::chrono::nanoseconds sleepTime(Time now, std::chrono::nanoseconds longest) const;
+    std::chrono::nanoseconds sleepTime(std::chrono::nanoseconds longest) const;
     void wait(std::chrono::nanoseconds timeout);
     void callTurnHandlers();
     void callHandlers();
