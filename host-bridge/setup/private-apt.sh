@@ -20,6 +20,7 @@ debian_sites() {
 
 # private_apt_create FOLDER SUITE...: makes FOLDER a private apt for these suites of Debian. A suite
 # whose name ends in -security comes from the security archive and is left out if the machine knows none.
+# PRIVATE_APT_COMPONENTS names the components, by default main.
 private_apt_create() {
     local folder=$1 sites archive security suite uri
     shift
@@ -35,15 +36,16 @@ private_apt_create() {
         apt-get -o "Dir::State::Lists=$folder/system-lists" -o "Dir::Cache=$folder/system-archives" update
         sites=$(debian_sites -o "Dir::State::Lists=$folder/system-lists")
     fi
-    archive=$(sed -n 's/^archive //p' <<<"$sites" | head -n 1)
-    security=$(sed -n 's/^security //p' <<<"$sites" | head -n 1)
+    archive=$(sed -n 's/^archive //p' <<<"$sites" | sed -n 1p)
+    security=$(sed -n 's/^security //p' <<<"$sites" | sed -n 1p)
     [[ -n $archive ]] ||
         fail "apt on this machine has no source for Debian's archive." \
             "Add one to /etc/apt/sources.list.d (see sources.list(5)) and run apt-get update."
     for suite in "$@"; do
         uri=$archive
         if [[ $suite == *-security ]]; then uri=$security; fi
-        [[ -z $uri ]] || printf 'deb [signed-by=%s] %s %s main\n' "$DEBIAN_KEYRING" "$uri" "$suite"
+        [[ -z $uri ]] || printf 'deb [signed-by=%s] %s %s %s\n' "$DEBIAN_KEYRING" "$uri" "$suite" \
+            "${PRIVATE_APT_COMPONENTS:-main}"
     done >"$folder/sources.list"
     {
         # How to reach the archive (proxies, certificates, time limits) is the machine's business...
@@ -82,12 +84,14 @@ private_apt_update() {
     private_apt "$1" -o APT::Update::Error-Mode=any update
 }
 
-# private_apt_resolve FOLDER OPTION_OR_PACKAGE...: prints "URI FILE SIZE HASH" for each package to
-# download, with everything that the named ones depend on.
+# private_apt_resolve FOLDER OPTION_OR_PACKAGE...: prints the file in FOLDER/archives of each package that is
+# named or that a named one depends on, whether it has been downloaded or not.
 private_apt_resolve() {
     local folder=$1
     shift
-    private_apt "$folder" --print-uris install "$@" | sed -n "s/^'\([^']*\)' /\1 /p"
+    # An empty archive, because apt leaves out what it has already.
+    private_apt "$folder" -o "Dir::Cache::Archives=$folder/none" --print-uris install "$@" |
+        sed -n "s/^'[^']*' \([^ ]*\) .*/\1/p"
 }
 
 # private_apt_download FOLDER OPTION_OR_PACKAGE...: downloads what private_apt_resolve names.

@@ -14,6 +14,10 @@ fail() {
     exit 3
 }
 
+# A command that fails where nobody expected it: name it, instead of ending without a word.
+set -o errtrace
+trap 'printf "error: %s:%s: this failed: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+
 say() {
     printf '%s\n' "$*" >&2
 }
