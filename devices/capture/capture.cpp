@@ -33,7 +33,7 @@ Capture::Capture(bus::DeviceBus bus, FrameSource &source)
       input_{bus.clock,
              source,
              {[this](const Frame &frame) {
-                  ++counters_.frames;
+                  framesSent_ += 1 + frame.skipped;
                   for (auto &stream : streams_)
                       stream->frameBegins(frame);
               },
@@ -67,7 +67,7 @@ void Capture::reset(bus::ResetKind)
 
 void Capture::resetAll()
 {
-    ++counters_.resets;
+    ++resets_;
     registers_.reset();
     for (auto &stream : streams_)
         stream->reset();
@@ -78,6 +78,14 @@ void Capture::resetAll()
         CAPTURE_RING_SHIFT_MAX << 16;
     showSignal();
     updateInterrupt();
+}
+
+Capture::Counters Capture::counters() const
+{
+    Counters counters{framesSent_, resets_, {}};
+    for (const auto &stream : streams_)
+        counters.streams.push_back(stream->counters());
+    return counters;
 }
 
 // Registers

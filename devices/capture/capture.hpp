@@ -43,10 +43,11 @@ public:
 
     /// What the host may want to know; counted since power-on, over all resets.
     struct Counters {
-        std::uint64_t frames = 0; ///< of the signal that a running stream saw begin
-        std::uint64_t resets = 0;
+        std::uint64_t frames = 0; ///< that the source sent while a stream ran
+        std::uint64_t resets = 0; ///< of all kinds, power-on included
+        std::vector<StreamCounters> streams;
     };
-    const Counters &counters() const { return counters_; }
+    Counters counters() const;
 
 private:
     void registerWritten(std::uint32_t offset, bus::RegisterChange change);
@@ -70,7 +71,8 @@ private:
     Input input_;
     bus::Timer signalTimer_;
     std::vector<std::unique_ptr<Stream>> streams_;
-    Counters counters_;
+    std::uint64_t framesSent_ = 0;
+    std::uint64_t resets_ = 0;
 };
 
 } // namespace testcard::capture

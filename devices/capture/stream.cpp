@@ -228,6 +228,13 @@ void Stream::becomeIdle(std::uint32_t causes)
 
 // Frames
 
+StreamCounters Stream::counters() const
+{
+    StreamCounters counters = counters_;
+    counters.running = state_.running;
+    return counters;
+}
+
 bool Stream::matchesSignal() const
 {
     const Signal &signal = card_.signal;
@@ -252,6 +259,7 @@ void Stream::dropFrames(std::uint32_t frames, std::uint32_t cause)
 {
     reg(STREAM_SEQUENCE) += frames;
     reg(STREAM_DROPPED) += frames;
+    counters_.dropped += frames;
     if (cause) card_.raise(cause, 1 + index_);
 }
 
@@ -295,6 +303,7 @@ void Stream::frameEnds(const Frame &frame)
     if (std::exchange(state_.capturing, false)) {
         if (frame.overrun) { // the buffer waits for the next frame
             ++reg(STREAM_DROPPED);
+            ++counters_.dropped;
             card_.raise(CAPTURE_IRQ_OVERRUN(index_), 1 + index_);
         } else {
             const ScatterList::Written written = deliver(frame, state_.committed.picture.height);
@@ -385,6 +394,8 @@ bool Stream::complete(std::uint32_t status, std::uint64_t bytes, const Frame &fr
         return false;
     ++reg(STREAM_COMPLETED);
     state_.held = false;
+    if (status == CAPTURE_FRAME_OK) ++counters_.delivered;
+    if (status != CAPTURE_FRAME_OK && status != CAPTURE_FRAME_ABORTED) ++counters_.broken;
     card_.bus.trace.event("frame-completed", {{"stream", index_},
                                               {"frame", frame.number},
                                               {"sequence", completion.sequence},

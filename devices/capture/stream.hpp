@@ -24,6 +24,14 @@ enum class Fault : unsigned { dropFrame, overrunFifo, tearFrame, repeatFrame, tr
 /// In the order of Fault.
 std::span<const bus::FaultPointInfo> faultPointTable();
 
+/// What the host may want to know of a stream; counted since power-on, over all resets.
+struct StreamCounters {
+    std::uint64_t delivered = 0; ///< frames completed with CAPTURE_FRAME_OK
+    std::uint64_t broken = 0;    ///< frames completed with another status, aborted ones excepted
+    std::uint64_t dropped = 0;   ///< frames that were not captured
+    bool running = false;
+};
+
 class Stream
 {
 public:
@@ -47,6 +55,8 @@ public:
     /// Running, and the signal is what was committed.
     bool capturable() const { return state_.running && matchesSignal(); }
     bool hasBuffer() const { return state_.held || available() != 0; }
+
+    StreamCounters counters() const;
 
     void frameBegins(const Frame &frame);
     void frameEnds(const Frame &frame);
@@ -134,6 +144,7 @@ private:
     Card card_;
     unsigned index_;
     State state_;
+    StreamCounters counters_;
     bus::Timer commandTimer_;
     ScatterList buffer_;
     std::vector<std::byte> picture_; ///< the frame as the source drew it; not part of the state
