@@ -21,20 +21,20 @@ namespace testcard::launcher
 class Reaper;
 
 struct ChildOptions {
-    std::string name;                     ///< for messages, e.g. "card capture0"
-    std::vector<std::string> argv;        ///< argv[0] is looked up in PATH unless it holds a slash
-    std::vector<std::string> environment; ///< KEY=VALUE, added to or replacing the parent's
-    std::filesystem::path log;            ///< stdout and stderr are appended; empty: /dev/null
+    std::string name{};              ///< for messages, e.g. "card capture0"
+    std::vector<std::string> argv{}; ///< argv[0] is looked up in PATH unless it holds a slash
+    std::vector<std::string> environment{}; ///< KEY=VALUE, added to or replacing the parent's
+    std::filesystem::path log{};            ///< stdout and stderr are appended; empty: /dev/null
     /// Ready when each of these is a Unix socket that somebody listens on.
-    std::vector<std::filesystem::path> readySockets;
+    std::vector<std::filesystem::path> readySockets{};
     /// Ready when the child writes a byte to the descriptor named by TESTCARD_READY_FD.
     bool readyByDescriptor = false;
 };
 
 /// How a child ended: exactly one of the two.
 struct ChildStatus {
-    std::optional<int> code;
-    std::optional<int> signal;
+    std::optional<int> code{};
+    std::optional<int> signal{};
     bool success() const { return code == 0; }
     std::string describe() const; ///< "exited with code 1", "was killed by SIGSEGV"
 };

@@ -20,45 +20,49 @@ namespace testcard::launcher
 struct CardSocket {
     std::string
         name; ///< QEMU device id, unique; letters, digits, '-' and '_', starting with a letter
-    std::filesystem::path socket;
+    std::filesystem::path socket{};
     bool plugged = true; ///< false: its root port stays empty until Machine::plug
     /// How long QEMU, all of it, waits for one answer (x-msg-timeout).
     std::chrono::milliseconds messageTimeout{5000};
 };
 
 struct Disk {
-    std::filesystem::path file; ///< raw
+    std::filesystem::path file{}; ///< raw
     bool readOnly = true;
-    std::string serial; ///< what the guest finds in /sys/block/vdX/serial; at most 20 characters
+    std::string serial{}; ///< what the guest finds in /sys/block/vdX/serial; at most 20 characters
 };
 
 struct GuestConfig {
     std::string name = "testcard"; ///< of the domain; letters, digits, '-', '_' and '.'
 
-    std::filesystem::path qemu;                     ///< the emulator, an executable file
-    std::vector<std::filesystem::path> dataFolders; ///< QEMU's -L, for a private QEMU
+    std::filesystem::path qemu{};                     ///< the emulator, an executable file
+    std::vector<std::filesystem::path> dataFolders{}; ///< QEMU's -L, for a private QEMU
     Accelerator accelerator = Accelerator::tcg;
-    std::string cpuModel; ///< empty: `max` under TCG, the host's under KVM
+    std::string cpuModel{}; ///< empty: `max` under TCG, the host's under KVM
 
-    std::filesystem::path kernel; ///< direct boot; empty: firmware boots the disks
-    std::filesystem::path initrd;
-    std::string commandLine;
+    std::filesystem::path kernel{}; ///< direct boot; empty: firmware boots the disks
+    std::filesystem::path initrd{};
+    std::string commandLine{};
     std::uint64_t memory_MiB = 512;
     unsigned processors = 1;
-    std::vector<Disk> disks; ///< virtio-blk, vda first
+    std::vector<Disk> disks{}; ///< virtio-blk, vda first
 
-    std::vector<CardSocket> cards;
+    std::vector<CardSocket> cards{};
     unsigned spareRootPorts = 2; ///< for cards that are plugged later and were not declared
 
-    std::filesystem::path agentSocket; ///< QEMU listens there for org.testcard.agent.0; empty: none
-    std::filesystem::path serialLog;   ///< ttyS0 is written there; empty: no serial port
+    std::filesystem::path
+        agentSocket{};                 ///< QEMU listens there for org.testcard.agent.0; empty: none
+    std::filesystem::path serialLog{}; ///< ttyS0 is written there; empty: no serial port
 
     /// For QEMU's command line, after everything else; also where a user's own -boot or -global
     /// goes.
-    std::vector<std::string> extraArguments;
+    std::vector<std::string> extraArguments{};
 };
 
 inline constexpr const char *agentPortName = "org.testcard.agent.0";
+
+/// Its name, socket and timeout.
+Result<void> check(const CardSocket &card);
 
 /// Names, lengths of socket paths (107 bytes), counts of root ports. Every message names the field.
 Result<void> check(const GuestConfig &config);

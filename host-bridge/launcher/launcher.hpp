@@ -19,6 +19,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,7 +43,7 @@ struct MachineStatus {
     MachineState state = MachineState::running;
     /// For people: what happened, with the panic's line or the end of QEMU's log where there is
     /// one.
-    std::string message;
+    std::string message{};
 };
 
 /// A running guest. Its methods may be called from several threads.
@@ -74,17 +75,20 @@ public:
     /// Ends QEMU now. Idempotent.
     virtual void destroy() = 0;
 
-    virtual const std::string &xml() const = 0;             ///< the XML it was started from
+    virtual const std::string &xml() const = 0; ///< the XML it was started from
+    /// QEMU's own log; gone with the session's folder. Empty with a libvirt daemon, which keeps its
+    /// own.
+    virtual const std::filesystem::path &emulatorLog() const = 0;
     virtual const std::string &emulatorVersion() const = 0; ///< "11.1.3 (Debian ...)" by QMP
     virtual int emulatorPid() const = 0;                    ///< 0 if it runs elsewhere
 };
 
 struct SessionOptions {
     /// Empty: the embedded driver, without a daemon. Else any libvirt URI.
-    std::string uri;
+    std::string uri{};
     /// Keeps libvirt's knowledge of the emulator and the accelerator's probe from run to run;
     /// empty: each session anew.
-    std::filesystem::path cacheFolder;
+    std::filesystem::path cacheFolder{};
 };
 
 /// What one testcard process owns on its host: a private folder, a reaper, a libvirt connection.
@@ -101,6 +105,12 @@ public:
 
     /// A child process that the reaper knows.
     virtual Result<std::unique_ptr<ChildProcess>> spawn(ChildOptions options) = 0;
+
+    /// `--accel` for a guest: what is wanted, or for nullopt (auto) what works with its kernel here
+    /// (design D3), with the reason for the user. Takes up to 20 s the first time. Error::host if
+    /// KVM is wanted and is not there.
+    virtual Result<AcceleratorChoice> chooseAccelerator(std::optional<Accelerator> wanted,
+                                                        const GuestConfig &config) = 0;
 
     /// Starts the guest; the sockets of its plugged cards must be listening. Error::usage if
     /// check() fails.
