@@ -121,14 +121,6 @@ const std::vector<Option> &captureOptions()
     return options;
 }
 
-std::string optionNames()
-{
-    std::vector<std::string_view> names;
-    for (const Option &option : captureOptions())
-        names.push_back(option.name);
-    return fmt::format("{}", fmt::join(names, ", "));
-}
-
 tl::unexpected<Error> refused(std::string message)
 {
     return tl::unexpected(Error{Error::Kind::usage, std::move(message)});
@@ -146,7 +138,7 @@ tl::expected<void, Error> takeOption(CardSpec &spec, std::string_view text)
     const auto option = std::ranges::find(options, name, &Option::name);
     if (option == options.end())
         return refused(fmt::format("card \"{}\": there is no option \"{}\"; there are {}",
-                                   spec.type, name, optionNames()));
+                                   spec.type, name, fmt::join(optionsOf(spec.type), ", ")));
     if (const Refusal refusal = option->take(spec, value))
         return refused(fmt::format("card \"{}\": {} is \"{}\"; it must be {}", spec.type, name,
                                    value, *refusal));
@@ -155,14 +147,30 @@ tl::expected<void, Error> takeOption(CardSpec &spec, std::string_view text)
 
 } // namespace
 
+std::vector<std::string> cardTypes()
+{
+    return {"capture"};
+}
+
+std::vector<std::string> optionsOf(std::string_view type)
+{
+    std::vector<std::string> names;
+    if (type == "capture")
+        for (const Option &option : captureOptions())
+            names.emplace_back(option.name);
+    return names;
+}
+
 tl::expected<CardSpec, Error> parseCard(std::string_view description)
 {
     CardSpec spec;
     const std::size_t typeEnd = std::min(description.find(','), description.size());
     spec.type = description.substr(0, typeEnd);
     spec.name = spec.type;
-    if (spec.type != "capture")
-        return refused(fmt::format("there is no card \"{}\"; there is: capture", spec.type));
+    const std::vector<std::string> types = cardTypes();
+    if (std::ranges::find(types, spec.type) == types.end())
+        return refused(fmt::format("there is no card \"{}\"; there is: {}", spec.type,
+                                   fmt::join(types, ", ")));
     std::string_view rest = description.substr(typeEnd);
     while (!rest.empty()) {
         rest.remove_prefix(1); // the comma

@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace testcard::cards
 {
@@ -40,6 +40,11 @@ struct CardSpec {
     capture::Interrupts interrupts = capture::Interrupts::msi;
     std::optional<PciId> id; ///< instead of the card's own
 };
+
+/// The words that a description may begin with.
+std::vector<std::string> cardTypes();
+/// The options of a card of that type, name included; none for an unknown type.
+std::vector<std::string> optionsOf(std::string_view type);
 
 /// Reads a description. The error names the option, what it may be, and the nearest known word.
 tl::expected<CardSpec, Error> parseCard(std::string_view description);
