@@ -38,7 +38,7 @@ _base_provide() {
         copy_with_libraries "$folder/all" "$folder/root" "$file" || return
     done
     find "$folder/all/usr/" -type l -lname '*/kmod' -exec cp -P -t "$folder/root/usr/sbin" {} + || return
-    for file in "$folder"/root/usr/sbin/*; do ln -sfn ../bin/kmod "$file"; done
+    for file in "$folder/root/usr/sbin/"*; do ln -sfn ../bin/kmod "$file"; done
     ln -s dash "$folder/root/usr/bin/sh"
     # What kmod does better, kmod does; everything else is busybox's.
     for applet in $("$folder/root/usr/bin/busybox" --list); do
