@@ -38,7 +38,9 @@ tl::expected<Json, Error> parseData(std::span<const std::byte> data)
 {
     if (data.empty()) return Json::object();
     if (data.size() > mostVersionBytes) return refused("the version data is longer than 16 KiB");
-    if (data.back() != std::byte{0}) return refused("the version data does not end with a NUL");
+    // The parser would stop at an earlier NUL as if it were the end.
+    if (std::ranges::find(data, std::byte{0}) != data.end() - 1)
+        return refused("the version data does not end with its only NUL");
     const std::string_view text{reinterpret_cast<const char *>(data.data()), data.size() - 1};
     Json json = Json::parse(text, nullptr, false);
     if (!json.is_object()) return refused("the version data is no JSON object");
