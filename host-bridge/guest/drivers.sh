@@ -31,11 +31,13 @@ drivers_ours_inputs() {
 # kernels do not meet. TREE is the root of the source tree when FOLDER is one of ours and includes
 # files of other folders in it, else FOLDER itself.
 driver_build() {
-    local folder=$1 tree=$2 name key built file flags=() inputs=()
+    local folder=$1 tree=$2 name key built file inputs=()
+    # Type information for BPF would need pahole, and the whole kernel with its symbols.
+    local flags=(CONFIG_DEBUG_INFO_BTF_MODULES=)
     name=$(basename "$folder")
     if [[ $tree == "$root" ]]; then
         mapfile -t inputs < <(drivers_ours_inputs)
-        flags=(KCFLAGS=-Werror)
+        flags+=(KCFLAGS=-Werror)
     else
         mapfile -t inputs < <(find "$folder" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' | sort)
     fi

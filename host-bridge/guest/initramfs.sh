@@ -119,7 +119,12 @@ add_modules() {
         done
         while read -r file; do
             mkdir -p "$target/$(dirname "$file")"
-            cp "$kernel_modules/$file" "$target/$file" || return
+            # Newer kernels have compressed modules; see above why this image has not.
+            case $file in
+            *.ko) cp "$kernel_modules/$file" "$target/$file" ;;
+            *.ko.xz) xz -dc "$kernel_modules/$file" >"$target/${file%.xz}" ;;
+            *) echo "The module $file is packed in a way that is not known here." && return 1 ;;
+            esac || return
         done < <(module_paths "${wanted[@]}")
         cp "$kernel_modules"/modules.{order,builtin,builtin.modinfo} "$target/" || return
     fi

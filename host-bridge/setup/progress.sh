@@ -16,7 +16,7 @@ fail() {
 
 # A command that fails where nobody expected it: name it, instead of ending without a word.
 set -o errtrace
-trap 'printf "error: %s:%s: this failed: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+trap 'printf "error: %s:%s: this failed: %s\n" "${BASH_SOURCE[0]:-$0}" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 say() {
     printf '%s\n' "$*" >&2
