@@ -229,7 +229,7 @@ SCRIPT
     answer=$(build_guest --no-drivers --package hello --module "$(a_driver probe_test)" --file "$cases_scratch/agent:/usr/bin/testcard-agent")
     timeout 60 "$(sed -n 's/^QEMU_BINARY=//p' "$root/build/setup/env")" -M q35 -accel tcg -m 512 -nodefaults -display none \
         -no-reboot -kernel "$(value KERNEL "$answer")" -initrd "$(value INITRD "$answer")" \
-        -append 'console=ttyS0 panic=-1 cryptomgr.notests' -serial "file:$serial" \
+        -append "$(value CMDLINE "$answer")" -serial "file:$serial" \
         -blockdev "driver=file,read-only=on,node-name=packages,filename=$(value SQUASHFS "$answer")" \
         -device virtio-blk-pci,drive=packages \
         -chardev null,id=agent -device virtio-serial-pci -device virtserialport,chardev=agent,name=org.testcard.agent.0
