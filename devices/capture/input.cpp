@@ -27,10 +27,16 @@ Wide pixelsPerFrame(const VideoTimings &timings)
     return Wide{timings.pixelsPerLine()} * timings.linesPerFrame();
 }
 
-/// A receiver can lock on it: it has a clock and an active picture.
+/// Whether a receiver can lock on it: an active picture, and frames neither absurdly large nor
+/// fast.
 bool receivable(const VideoTimings &timings)
 {
-    return timings.pixelClock_hz != 0 && timings.width != 0 && timings.height != 0;
+    constexpr std::uint64_t longest = 1u << 16; // pixels of a line, lines of a frame
+    constexpr std::uint64_t fastest_hz = 1ull << 40;
+    return timings.width != 0 && timings.height != 0 && timings.pixelsPerLine() <= longest &&
+           timings.linesPerFrame() <= longest && timings.pixelClock_hz != 0 &&
+           timings.pixelClock_hz <= fastest_hz &&
+           durationOf(pixelsPerFrame(timings), timings) >= onDemandTime_ns;
 }
 
 } // namespace
@@ -56,10 +62,10 @@ bus::Nanoseconds Input::activeTime() const
 
 bool Input::validState() const
 {
-    const bool pacingKnown = state_.pacing == Pacing::realTime || state_.pacing == Pacing::onDemand;
-    const bool signalKnown = state_.signal.usable() ? receivable(state_.signal.timings)
-                                                    : !state_.inFrame && !timer_.due();
-    return pacingKnown && signalKnown && state_.epoch_ns <= clock_.now();
+    if (!state_.signal.usable()) return !state_.inFrame && !timer_.due();
+    if (!receivable(state_.signal.timings) || state_.epoch_ns > clock_.now()) return false;
+    if (state_.pacing == Pacing::onDemand) return true;
+    return state_.pacing == Pacing::realTime && state_.next <= upcomingFrame() + 1;
 }
 
 void Input::restart()

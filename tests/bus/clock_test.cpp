@@ -38,7 +38,8 @@ TEST_CASE("The real clock shows events how late they are and runs a bounded numb
 {
     Clock clock;
     std::vector<Nanoseconds> seen;
-    for (int i = 0; i < 3; ++i) clock.schedule(10, [&] { seen.push_back(clock.now()); });
+    for (int i = 0; i < 3; ++i)
+        clock.schedule(10, [&] { seen.push_back(clock.now()); });
     clock.catchUpTo(50, 2);
     CHECK(seen == std::vector<Nanoseconds>{50, 50});
     CHECK(clock.nextDue() == 10);

@@ -58,7 +58,8 @@ TEST_CASE("The header holds the identity and cannot be written", "[bus][config]"
 TEST_CASE("BARs answer sizing as PCI 3.0 section 6.2.5.1 tells", "[bus][config]")
 {
     ConfigSpace space{card()};
-    for (std::size_t offset = 0x10; offset < 0x28; offset += 4) write32(space, offset, 0xFFFFFFFF);
+    for (std::size_t offset = 0x10; offset < 0x28; offset += 4)
+        write32(space, offset, 0xFFFFFFFF);
     CHECK(read32(space, 0x10) == 0xFFFF0000);
     CHECK(read32(space, 0x14) == 0);
     CHECK(read32(space, 0x18) == 0xFFFFC00C);

@@ -18,7 +18,8 @@ constexpr std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
 std::vector<std::byte> pattern(std::size_t size)
 {
     std::vector<std::byte> bytes(size);
-    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 + 1);
+    for (std::size_t i = 0; i < size; ++i)
+        bytes[i] = static_cast<std::byte>(i * 7 + 1);
     return bytes;
 }
 

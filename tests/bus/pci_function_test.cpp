@@ -115,9 +115,7 @@ TEST_CASE("DMA needs bus mastering and D0", "[bus][function]")
 {
     Probe probe;
     std::array<std::byte, 4> bytes{};
-    const auto write = [&] {
-        return probe.device.bus.dma.write(TestMachine::ramAddress, bytes);
-    };
+    const auto write = [&] { return probe.device.bus.dma.write(TestMachine::ramAddress, bytes); };
     CHECK(write() == DmaStatus::ok);
     CHECK(probe.device.bus.dma.read(0, bytes) == DmaStatus::unmapped);
     probe.machine.configWrite16(command, 0x0002);
@@ -166,7 +164,8 @@ TEST_CASE("With MSI every signal is a message on the source's vector", "[bus][fu
     Probe probe;
     probe.machine.configWrite16(ConfigSpace::msiCapability + 2, 0x0001 | 1 << 4); // two vectors
     probe.device.bus.irq.setLevel(true);
-    for (unsigned source = 0; source < 4; ++source) probe.device.bus.irq.signal(source);
+    for (unsigned source = 0; source < 4; ++source)
+        probe.device.bus.irq.signal(source);
     CHECK(probe.machine.interrupts.messages == std::vector<unsigned>{0, 1, 0, 1});
     CHECK_FALSE(probe.machine.interrupts.level);
 }

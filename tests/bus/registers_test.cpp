@@ -25,13 +25,13 @@ constexpr std::array table = std::to_array<RegisterInfo>({
 });
 static_assert(wellFormed(table));
 
-constexpr std::array overlapping = std::to_array<RegisterInfo>(
-    {{"A", 0x00, 4, RW, 0, 0}, {"B", 0x02, 2, RW, 0, 0}});
+constexpr std::array overlapping =
+    std::to_array<RegisterInfo>({{"A", 0x00, 4, RW, 0, 0}, {"B", 0x02, 2, RW, 0, 0}});
 static_assert(!wellFormed(overlapping));
 constexpr std::array misaligned = std::to_array<RegisterInfo>({{"A", 0x02, 4, RW, 0, 0}});
 static_assert(!wellFormed(misaligned));
-constexpr std::array descending = std::to_array<RegisterInfo>(
-    {{"A", 0x08, 4, RW, 0, 0}, {"B", 0x00, 4, RW, 0, 0}});
+constexpr std::array descending =
+    std::to_array<RegisterInfo>({{"A", 0x08, 4, RW, 0, 0}, {"B", 0x00, 4, RW, 0, 0}});
 static_assert(!wellFormed(descending));
 constexpr std::array tooWide = std::to_array<RegisterInfo>({{"A", 0x00, 1, RW, 0x100, 0}});
 static_assert(!wellFormed(tooWide));

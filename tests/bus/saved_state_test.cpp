@@ -17,7 +17,8 @@ struct Model {
     bool flag = false;
     std::array<std::uint16_t, 3> values{};
 
-    template <typename Walker> void walk(Walker &walker)
+    template <typename Walker>
+    void walk(Walker &walker)
     {
         walker(number);
         walker(flag);
