@@ -14,6 +14,7 @@
 #define TESTCARD_CAPTURE_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/io.h>
 #include <linux/list.h>
@@ -34,7 +35,7 @@
 
 /* A ring has room for every buffer that a queue can have, so posting never waits. */
 #define CAPTURE_RING_SHIFT 5
-#define CAPTURE_RING_SIZE  (1u << CAPTURE_RING_SHIFT)
+#define CAPTURE_RING_SIZE  BIT(CAPTURE_RING_SHIFT)
 static_assert(CAPTURE_RING_SIZE >= VIDEO_MAX_FRAME);
 
 struct capture_card;
@@ -110,7 +111,7 @@ struct capture_card {
 	struct v4l2_device v4l2_dev;
 	u32 capabilities;
 	u32 version;
-	int irq;
+	unsigned int vectors;
 	bool messages;		/* MSI or MSI-X: an interrupt is a message, never shared */
 	u32 irq_mask;
 	bool gone;		/* reads all ones: unplugged, or its process has died */

@@ -22,6 +22,9 @@ MODULE_PARM_DESC(msi, "use MSI or MSI-X if the card has it (default), or INTx on
 #define CAPTURE_VERSION_MINOR(version) ((version) & 0xffff)
 #define CAPTURE_VERSION_SPOKEN	       1
 
+/* One message for the signal and one for each stream. */
+#define CAPTURE_MESSAGES_MAX (1 + CAPTURE_STREAM_MAX)
+
 /**
  * capture_card_alive - find out whether the card still answers
  * @card: the card, awake
@@ -56,7 +59,7 @@ static void capture_card_reset(struct capture_card *card)
 	capture_read(card, CAPTURE_ID); /* posted writes have arrived */
 }
 
-static void capture_card_enable_interrupts(struct capture_card *card)
+static void capture_card_unmask(struct capture_card *card)
 {
 	struct capture_stream *stream;
 
@@ -98,7 +101,62 @@ void capture_card_force_idle(struct capture_card *card)
 		v4l2_err(&card->v4l2_dev, "not even by reset: bus mastering is now off\n");
 		pci_clear_master(card->pdev);
 	}
-	capture_card_enable_interrupts(card);
+	capture_card_unmask(card);
+}
+
+static void capture_free_interrupts(struct capture_card *card, unsigned int count)
+{
+	while (count--)
+		free_irq(pci_irq_vector(card->pdev, count), card);
+	pci_free_irq_vectors(card->pdev);
+}
+
+static int capture_alloc_vectors(struct pci_dev *pdev)
+{
+	int count = msi ? pci_msix_vec_count(pdev) : 0;
+
+	/*
+	 * With MSI-X the card uses its whole table, one message each for the signal and for every
+	 * stream. With MSI it makes do with as many as it gets, and one is enough.
+	 */
+	if (count > 0 && count <= CAPTURE_MESSAGES_MAX &&
+	    pci_alloc_irq_vectors(pdev, count, count, PCI_IRQ_MSIX) == count)
+		return count;
+	return pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_INTX | (msi ? PCI_IRQ_MSI : 0));
+}
+
+static int capture_enable_interrupts(struct capture_card *card)
+{
+	struct pci_dev *pdev = card->pdev;
+	int i, ret, count;
+
+	count = capture_alloc_vectors(pdev);
+	if (count < 0)
+		return count;
+	card->messages = pci_dev_msi_enabled(pdev);
+	for (i = 0; i < count; i++) {
+		ret = request_irq(pci_irq_vector(pdev, i), capture_interrupt,
+				  card->messages ? 0 : IRQF_SHARED, CAPTURE_DRIVER_NAME, card);
+		if (ret) {
+			capture_free_interrupts(card, i);
+			return ret;
+		}
+	}
+	card->vectors = count;
+	return 0;
+}
+
+static void capture_disable_interrupts(struct capture_card *card)
+{
+	capture_free_interrupts(card, card->vectors);
+}
+
+static void capture_synchronize_interrupts(struct capture_card *card)
+{
+	unsigned int i;
+
+	for (i = 0; i < card->vectors; i++)
+		synchronize_irq(pci_irq_vector(card->pdev, i));
 }
 
 /* Takes the card out of use: no DMA, no interrupts, no watchdog. Streams keep their buffers. */
@@ -114,7 +172,7 @@ static void capture_card_quiesce(struct capture_card *card)
 	}
 	cancel_delayed_work_sync(&card->watchdog);
 	capture_card_reset(card); /* masks all interrupts */
-	synchronize_irq(card->irq);
+	capture_synchronize_interrupts(card);
 }
 
 static void capture_stream_resume(struct capture_stream *stream)
@@ -138,7 +196,7 @@ static int capture_card_revive(struct capture_card *card)
 	alive = capture_card_alive(card);
 	if (alive) {
 		capture_card_reset(card);
-		capture_card_enable_interrupts(card);
+		capture_card_unmask(card);
 	}
 	for_each_stream(card, stream) {
 		mutex_lock(&stream->lock);
@@ -213,29 +271,6 @@ static void capture_disable_pci(struct capture_card *card)
 	iounmap(card->registers);
 	pci_release_regions(card->pdev);
 	pci_disable_device(card->pdev);
-}
-
-static int capture_enable_interrupt(struct capture_card *card)
-{
-	struct pci_dev *pdev = card->pdev;
-	int ret;
-
-	ret = pci_alloc_irq_vectors(pdev, 1, 1, msi ? PCI_IRQ_ALL_TYPES : PCI_IRQ_INTX);
-	if (ret < 0)
-		return ret;
-	card->messages = pci_dev_msi_enabled(pdev);
-	card->irq = pci_irq_vector(pdev, 0);
-	ret = request_irq(card->irq, capture_interrupt, card->messages ? 0 : IRQF_SHARED,
-			  CAPTURE_DRIVER_NAME, card);
-	if (ret)
-		pci_free_irq_vectors(pdev);
-	return ret;
-}
-
-static void capture_disable_interrupt(struct capture_card *card)
-{
-	free_irq(card->irq, card);
-	pci_free_irq_vectors(card->pdev);
 }
 
 static void capture_init_streams(struct capture_card *card)
@@ -329,17 +364,17 @@ static int capture_start_card(struct capture_card *card)
 	/* reset comes first: a card that was busy before we came must not do DMA */
 	capture_card_reset(card);
 	pci_set_master(card->pdev);
-	ret = capture_enable_interrupt(card);
+	ret = capture_enable_interrupts(card);
 	if (ret)
 		goto free_rings;
 	ret = capture_register_nodes(card);
 	if (ret)
-		goto disable_interrupt;
-	capture_card_enable_interrupts(card); /* events need registered nodes */
+		goto disable_interrupts;
+	capture_card_unmask(card); /* events need registered nodes */
 	return 0;
 
-disable_interrupt:
-	capture_disable_interrupt(card);
+disable_interrupts:
+	capture_disable_interrupts(card);
 free_rings:
 	capture_card_reset(card);
 	pci_clear_master(card->pdev);
@@ -392,7 +427,7 @@ static void capture_remove(struct pci_dev *pdev)
 	WRITE_ONCE(card->removed, true);
 	capture_unregister_nodes(card);
 	capture_card_quiesce(card);
-	capture_disable_interrupt(card);
+	capture_disable_interrupts(card);
 	pci_clear_master(pdev);
 	capture_free_rings(card);
 	capture_disable_pci(card);
