@@ -128,6 +128,7 @@ struct ExitStatus {
     std::optional<int> signal;
     bool timedOut = false;  ///< Command::timeout passed; the command was killed
     bool cancelled = false; ///< cancel() came first; the command was killed
+    bool stuck = false;     ///< it was killed, but hangs in the guest's kernel and did not die
     std::chrono::nanoseconds duration{
         0}; ///< in the guest, from start to the end of the first process
 

@@ -295,7 +295,7 @@ bool LinuxSystem::writeKernelLog(std::string_view text)
         open(options_.kernelLog.c_str(), O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC));
     if (!log) return false;
     // Level 5, notice.
-    const std::string line = "<5>testcard: " + std::string(text.substr(0, kernelLogBytes)) + "\n";
+    const std::string line = "<5>" + std::string(text.substr(0, kernelLogBytes)) + "\n";
     return write(log.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 

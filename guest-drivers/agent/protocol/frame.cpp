@@ -137,6 +137,7 @@ std::optional<Frame> FrameDecoder::next()
         }
         begin_ += total;
         damagedInARow_ = 0;
+        ++frames_;
         return Frame{*header, payload};
     }
     return {};

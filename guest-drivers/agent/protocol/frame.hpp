@@ -69,6 +69,7 @@ public:
     void clear();
 
     std::uint64_t skippedBytes() const { return skipped_; }
+    std::uint64_t framesReceived() const { return frames_; }
     /// Frames with a good header and a wrong payload since the last good frame. A line makes a few
     /// of them; many in a row, at 64 KiB to check each, come from somebody who means harm.
     std::uint32_t damagedInARow() const { return damagedInARow_; }
@@ -81,6 +82,7 @@ private:
     std::size_t begin_ = 0; ///< first byte not yet given out or skipped
     std::size_t end_ = 0;   ///< behind the last byte received
     std::uint64_t skipped_ = 0;
+    std::uint64_t frames_ = 0;
     std::uint32_t damagedInARow_ = 0;
 };
 

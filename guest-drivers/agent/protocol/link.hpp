@@ -82,6 +82,7 @@ public:
     /// Bytes of payload that may be queued before the peer has to acknowledge some. Senders of bulk
     /// data wait while it is 0; answers, whose number is bounded otherwise, may go beyond.
     std::size_t room() const;
+    LinkLimits ownLimits() const { return own_; }
     std::size_t maxPayload() const { return peer_.maxPayload; }
     std::size_t queuedMessages() const { return queue_.size(); }
 
@@ -90,6 +91,7 @@ public:
     void tick(Time now);
 
     std::uint64_t skippedBytes() const { return decoder_.skippedBytes(); }
+    std::uint64_t framesReceived() const { return decoder_.framesReceived(); }
     std::uint64_t framesSentAgain() const { return sentAgain_; }
 
 private:

@@ -23,9 +23,6 @@ constexpr std::uint16_t exitCancelled = 0x0004;
 constexpr std::uint16_t exitStuck = 0x0008;
 constexpr std::uint16_t exitFlags = 0x000F;
 
-// Flags of Accept.
-constexpr std::uint16_t welcomeCanPowerOff = 0x0001;
-
 std::uint16_t flag(bool set, std::uint16_t bit)
 {
     return set ? bit : std::uint16_t{0};
@@ -189,6 +186,15 @@ std::optional<PowerAction> decodePower(std::span<const std::uint8_t> body)
     return static_cast<PowerAction>(action);
 }
 
+MessageBuffer encodeResize(std::uint32_t request, const TerminalRequest &size)
+{
+    MessageBuffer message = makeMessage(MessageType::Resize, request);
+    WireWriter writer(message);
+    writer.u16(size.rows);
+    writer.u16(size.columns);
+    return message;
+}
+
 std::optional<TerminalRequest> decodeResize(std::span<const std::uint8_t> body)
 {
     WireReader reader(body);
@@ -334,65 +340,6 @@ std::optional<OutputView> decodeOutput(std::span<const std::uint8_t> body)
                          stream != static_cast<std::uint32_t>(OutputStream::Error)))
         return {};
     return OutputView{static_cast<OutputStream>(stream), reader.rest()};
-}
-
-std::vector<std::uint8_t> encodeOpen(const OpenRequest &open)
-{
-    std::vector<std::uint8_t> payload;
-    WireWriter writer(payload);
-    writer.u16(open.lowestVersion);
-    writer.u16(open.highestVersion);
-    writer.u32(open.limits.window);
-    writer.u32(open.limits.maxPayload);
-    writer.string(open.name);
-    return payload;
-}
-
-std::optional<OpenRequest> decodeOpen(std::span<const std::uint8_t> payload)
-{
-    WireReader reader(payload);
-    OpenRequest open;
-    open.lowestVersion = reader.u16();
-    open.highestVersion = reader.u16();
-    open.limits.window = reader.u32();
-    open.limits.maxPayload = reader.u32();
-    open.name = printable(reader.string());
-    open.limits = boundedLimits(open.limits);
-    // A later version may append fields: they are not ours to judge.
-    if (!reader.ok() || open.lowestVersion > open.highestVersion) return {};
-    return open;
-}
-
-std::vector<std::uint8_t> encodeWelcome(const Welcome &welcome)
-{
-    std::vector<std::uint8_t> payload;
-    WireWriter writer(payload);
-    writer.u16(welcome.version);
-    writer.u16(flag(welcome.canPowerOff, welcomeCanPowerOff));
-    writer.u32(welcome.limits.window);
-    writer.u32(welcome.limits.maxPayload);
-    writer.u64(welcome.uptime_ns);
-    for (const std::string *text : {&welcome.agentVersion, &welcome.system, &welcome.kernel,
-                                    &welcome.machine, &welcome.hostName})
-        writer.string(std::string_view(*text).substr(0, mostTextBytes));
-    return payload;
-}
-
-std::optional<Welcome> decodeWelcome(std::span<const std::uint8_t> payload)
-{
-    WireReader reader(payload);
-    Welcome welcome;
-    welcome.version = reader.u16();
-    welcome.canPowerOff = (reader.u16() & welcomeCanPowerOff) != 0;
-    welcome.limits.window = reader.u32();
-    welcome.limits.maxPayload = reader.u32();
-    welcome.uptime_ns = reader.u64();
-    for (std::string *text : {&welcome.agentVersion, &welcome.system, &welcome.kernel,
-                              &welcome.machine, &welcome.hostName})
-        *text = printable(reader.string());
-    welcome.limits = boundedLimits(welcome.limits);
-    if (!reader.ok() || welcome.uptime_ns > INT64_MAX) return {};
-    return welcome;
 }
 
 std::optional<MessageView> decodeHead(std::span<const std::uint8_t> payload)

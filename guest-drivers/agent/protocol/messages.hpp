@@ -145,6 +145,7 @@ MessageBuffer encode(std::uint32_t request, const Failure &failure);
 MessageBuffer encode(const MarkReport &mark);
 /// A message whose body is one number: Signal, InputCredit, Started (u32).
 MessageBuffer encodeNumber(MessageType type, std::uint32_t request, std::uint32_t value);
+MessageBuffer encodeResize(std::uint32_t request, const TerminalRequest &size);
 /// A message whose body is bytes to its end: Input, Mark.
 MessageBuffer encodeBytes(MessageType type, std::uint32_t request,
                           std::span<const std::uint8_t> bytes);
