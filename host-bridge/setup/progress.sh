@@ -29,7 +29,7 @@ step() {
     shift 2
     mkdir -p "$(dirname "$log")"
     if [[ -t 2 ]]; then printf '%s ...' "$message" >&2; else say "$message ..."; fi
-    _step_ticker "$message" 9>&- &
+    _step_ticker "$log" "$message" 9>&- &
     ticker=$!
     # In the foreground, because a background command would ignore Ctrl-C; in a subshell, so that fail
     # inside of it ends the step and its message is shown with the log.
@@ -51,15 +51,17 @@ step() {
 # The sign of life of step: counts seconds in place on a terminal, else a line every ten seconds.
 # It ends by itself when the script dies without telling it.
 _step_ticker() {
-    local message=$1 seconds=0
+    local log=$1 message=$2 seconds=0 count
     trap - EXIT
     while kill -0 $$ 2>/dev/null; do
         sleep 1 || return 0
         seconds=$((seconds + 1))
+        # Ninja numbers what it does: "[12/90] Compiling ...".
+        count=$(tail -n 1 "$log" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' || true)
         if [[ -t 2 ]]; then
-            printf '\r%s ... %d s' "$message" "$seconds" >&2
+            printf '\r\033[K%s ... %d s %s' "$message" "$seconds" "$count" >&2
         elif ((seconds % 10 == 0)); then
-            say "$message ... $seconds s"
+            say "$message ... $seconds s $count"
         fi
     done
 }
