@@ -94,9 +94,18 @@ Result<VideoDevice> VideoDevice::open(const std::string &path)
     for (const std::uint32_t type : {V4L2_EVENT_SOURCE_CHANGE, V4L2_EVENT_EOS}) {
         v4l2_event_subscription subscription{};
         subscription.type = type;
+        // A source change belongs to an input: the events of others are not ours.
+        if (type == V4L2_EVENT_SOURCE_CHANGE) subscription.id = device.input();
         control(device.fd(), VIDIOC_SUBSCRIBE_EVENT, &subscription); // not every driver has them
     }
     return device;
+}
+
+std::uint32_t VideoDevice::input() const
+{
+    int index = 0;
+    if (control(fd(), VIDIOC_G_INPUT, &index) != 0 || index < 0) return 0;
+    return static_cast<std::uint32_t>(index);
 }
 
 Result<void> VideoDevice::adoptSignal(std::chrono::milliseconds timeout)

@@ -76,6 +76,8 @@ public:
     double nominalRate() const;
 
 private:
+    std::uint32_t input() const;
+
     VideoDevice(FileDescriptor fd, const v4l2_capability &capability);
 
     FileDescriptor fd_;
