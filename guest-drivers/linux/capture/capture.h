@@ -99,6 +99,7 @@ struct capture_stream {
 
 	u32 sequence_base;	/* added to the card's, which starts at 0 with each RUN */
 	u32 sequence_next;
+	u64 timestamp;		/* of the last frame: time does not run backwards */
 	u32 dropped_base;
 	u32 dropped;		/* since STREAMON */
 	u32 delivered;		/* since STREAMON, without error */

@@ -9,6 +9,7 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 
 #include "capture.h"
 
@@ -200,6 +201,7 @@ static void capture_stream_deliver(struct capture_stream *stream, struct capture
 	u32 bytes = le32_to_cpu(completion->bytes);
 	bool good = le32_to_cpu(completion->status) == CAPTURE_FRAME_OK && bytes == picture_bytes;
 	struct vb2_v4l2_buffer *vb = &buffer->vb;
+	u64 time;
 
 	stream->sequence_next = stream->sequence_base + le32_to_cpu(completion->sequence) + 1;
 	stream->dropped = stream->dropped_base + le32_to_cpu(completion->dropped);
@@ -213,8 +215,9 @@ static void capture_stream_deliver(struct capture_stream *stream, struct capture
 			      good ? stream->pix.sizeimage : min(bytes, stream->pix.sizeimage));
 	vb->sequence = stream->sequence_next - 1;
 	vb->field = V4L2_FIELD_NONE;
-	vb->vb2_buf.timestamp = capture_clock_to_monotonic(stream->card,
-							   le64_to_cpu(completion->end_ns));
+	time = capture_clock_to_monotonic(stream->card, le64_to_cpu(completion->end_ns));
+	stream->timestamp = max(stream->timestamp, time);
+	vb->vb2_buf.timestamp = stream->timestamp;
 	vb2_buffer_done(&vb->vb2_buf, good ? VB2_BUF_STATE_DONE : VB2_BUF_STATE_ERROR);
 }
 
@@ -267,20 +270,20 @@ bool capture_stream_reap(struct capture_stream *stream)
 	return news;
 }
 
+/* ABORT takes a moment even if the stream was idle before: it is done when all came back, too. */
+static bool capture_stream_aborted(struct capture_stream *stream)
+{
+	return capture_stream_read(stream, STREAM_STATUS) & STREAM_STATUS_IDLE &&
+	       capture_stream_read(stream, STREAM_COMPLETED) == stream->posts;
+}
+
 static bool capture_stream_wait_idle(struct capture_stream *stream)
 {
-	unsigned long deadline = jiffies + CAPTURE_IDLE_TIMEOUT;
-	u32 status;
-
-	do {
-		status = capture_stream_read(stream, STREAM_STATUS);
-		if (status == U32_MAX && !capture_card_alive(stream->card))
-			return true; /* nobody is left who could do DMA */
-		if (status & STREAM_STATUS_IDLE)
-			return true;
-		wait_for_completion_timeout(&stream->idle, deadline - jiffies);
-	} while (time_before(jiffies, deadline));
-
+	if (!capture_card_alive(stream->card))
+		return true; /* nobody is left who could do DMA */
+	if (capture_stream_aborted(stream))
+		return true;
+	wait_for_completion_timeout(&stream->idle, CAPTURE_IDLE_TIMEOUT);
 	return capture_stream_read(stream, STREAM_STATUS) & STREAM_STATUS_IDLE;
 }
 
