@@ -86,14 +86,21 @@ driver_given() {
     fi
 }
 
-# driver_add FILE: takes a .ko file that fits the kernel.
+# driver_add FILE: takes a .ko file that fits the kernel. It replaces an earlier one of the same file name, so that
+# people can try their version of a driver of ours.
 driver_add() {
-    local magic
+    local magic index
     magic=$(modinfo -F vermagic "$1" 2>/dev/null | cut -d ' ' -f 1) || magic=
     [[ -n $magic ]] || fail "$1 is not a kernel module."
     [[ $magic == "$kernel_version" ]] ||
         fail "$1 was built for Linux $magic, and the guest runs $kernel_version." \
             "Build it against the headers of $kernel_version, or choose that kernel with --kernel."
+    for index in "${!module_files[@]}"; do
+        if [[ ${module_files[index]##*/} == "${1##*/}" ]]; then
+            module_files[index]=$1
+            return
+        fi
+    done
     module_files+=("$1")
     module_names+=("$(modinfo -F name "$1")")
 }

@@ -13,6 +13,7 @@ guest_cases() {
     run_case "A driver that does not compile shows the compiler's message" guest_broken_driver
     run_case "A kernel module by name comes with what it needs" guest_named_module
     run_case "A driver folder is built, packed and put on the list to load" guest_driver_folder
+    run_case "A module replaces one of the same name that came before" guest_replaced_module
     run_case "The initramfs keeps contents, modes and folders of given files" guest_files
     run_case "The same request is answered from the cache" guest_cached
     run_case "A changed file makes another initramfs" guest_changed_file
@@ -141,6 +142,17 @@ guest_driver_folder() {
     expect_contains "$(listing "$answer")" "/updates/probe_test.ko"
     expect_equal "$(cat "$(unpacked "$answer")/etc/testcard/modules")" probe_test
     expect_equal "$(find "$folder" -type f | wc -l)" 2
+}
+
+guest_replaced_module() {
+    local answer folder mine=$cases_scratch/mine
+    folder=$(a_driver probe_test)
+    cp -r "$folder" "$mine"
+    sed -i 's/the driver of a test/my own driver/' "$mine/probe_test.c"
+    answer=$(build_guest --no-drivers --module "$folder" --module "$mine")
+    folder=$(unpacked "$answer")
+    expect_equal "$(<"$folder/etc/testcard/modules")" probe_test
+    expect_contains "$(strings "$folder"/lib/modules/*/updates/probe_test.ko)" "my own driver"
 }
 
 guest_files() {
