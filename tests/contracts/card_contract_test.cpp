@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What every card owes its bus, checked on each of them. A new card adds a line to `descriptions`.
+#include "bus/registers.hpp"
+#include "cards/card.hpp"
+#include "support/test_machine.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace testcard;
+
+namespace
+{
+
+const std::vector<std::string> descriptions{
+    "capture",
+    "capture,interrupts=intx",
+    "capture,interrupts=msix,media=noise",
+    "capture,pacing=as-fast-as-possible,width=640,height=480",
+};
+
+constexpr std::uint64_t ramAddress = 0x100000;
+
+/// A card as its transport holds it, with 8 MiB of guest memory at 1 MiB.
+struct Slot {
+    explicit Slot(const std::string &description)
+        : card{*cards::makeCard(*cards::parseCard(description), clock)}
+    {
+        function().guestMemory().map({ramAddress, ram});
+        function().connect(&interrupts);
+        enable();
+    }
+
+    bus::PciFunction &function() { return card->function(); }
+    void enable() { configWrite(0x04, 0x0007); }
+    void configWrite(std::size_t offset, std::uint16_t value)
+    {
+        function().configWrite(offset, std::as_bytes(std::span{&value, 1}));
+    }
+    std::uint32_t read(unsigned bar, std::uint64_t offset, unsigned size = 4)
+    {
+        std::uint32_t value = 0;
+        function().barRead(bar, offset, std::as_writable_bytes(std::span{&value, 1}).first(size));
+        return value;
+    }
+    void write(unsigned bar, std::uint64_t offset, std::uint32_t value, unsigned size = 4)
+    {
+        function().barWrite(bar, offset, std::as_bytes(std::span{&value, 1}).first(size));
+    }
+    /// Calls `visit(bar, register)` for every register that the card has.
+    template <typename Visitor>
+    void eachRegister(Visitor visit)
+    {
+        for (unsigned bar = 0; bar < 6; ++bar)
+            if (const bus::RegisterFile *file = function().device().registers(bar))
+                for (const bus::RegisterInfo &info : file->table())
+                    visit(bar, info);
+    }
+    /// Random accesses of all widths, mostly at registers, some anywhere; time moves on in between.
+    void disturb(std::mt19937_64 &random, int accesses)
+    {
+        std::vector<std::pair<unsigned, bus::RegisterInfo>> known;
+        eachRegister(
+            [&](unsigned bar, const bus::RegisterInfo &info) { known.emplace_back(bar, info); });
+        for (int i = 0; i < accesses; ++i) {
+            const auto &[bar, info] = known[random() % known.size()];
+            const std::uint64_t offset = random() % 16 ? info.offset : random() % 0x10000;
+            const unsigned size = random() % 16 ? 4 : 1u << random() % 3;
+            auto value = static_cast<std::uint32_t>(random());
+            if (random() % 4 == 0) value %= 64;
+            if (random() % 4 == 0) value = static_cast<std::uint32_t>(ramAddress + value % 0x10000);
+            if (random() % 2)
+                write(bar, offset, value, size);
+            else
+                read(bar, offset, size);
+            if (random() % 8 == 0) clock.advanceTo(clock.now() + random() % 5'000'000);
+        }
+    }
+
+    bus::Clock clock;
+    std::vector<std::byte> ram = std::vector<std::byte>(8u << 20);
+    test::RecordingInterrupts interrupts;
+    std::unique_ptr<cards::Card> card;
+};
+
+} // namespace
+
+TEST_CASE("Every card reads its reset values, or what it computes at once, after each reset",
+          "[contract]")
+{
+    Slot slot{GENERATE(from_range(descriptions))};
+    const auto snapshot = [&slot] {
+        std::vector<std::uint32_t> values;
+        slot.eachRegister([&](unsigned bar, const bus::RegisterInfo &info) {
+            values.push_back(slot.read(bar, info.offset, info.size));
+        });
+        return values;
+    };
+    const auto fresh = snapshot();
+    slot.eachRegister([&](unsigned bar, const bus::RegisterInfo &info) {
+        const std::uint32_t value = slot.read(bar, info.offset, info.size);
+        if (info.access != bus::RegisterAccess::RO) {
+            INFO(info.name);
+            CHECK(value == (info.access == bus::RegisterAccess::WO ? 0 : info.reset));
+        }
+    });
+    std::mt19937_64 random{1};
+    slot.disturb(random, 300);
+    slot.function().reset();
+    slot.enable();
+    CHECK(snapshot() == fresh);
+    slot.disturb(random, 300);
+    slot.configWrite(bus::ConfigSpace::expressCapability + 8, 0x8000);
+    slot.enable();
+    CHECK(snapshot() == fresh);
+}
+
+TEST_CASE("Every card, changed, saved and restored, is equal", "[contract]")
+{
+    const std::string description = GENERATE(from_range(descriptions));
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Slot slot{description};
+        std::mt19937_64 random{seed};
+        slot.disturb(random, 200);
+        const auto state = slot.function().save();
+        Slot twin{description};
+        twin.clock.advanceTo(slot.clock.now());
+        REQUIRE(twin.function().restore(state));
+        CHECK(twin.function().save() == state);
+    }
+}
+
+TEST_CASE("Every card survives any register traffic and works after a reset", "[contract][fuzz]")
+{
+    const std::string description = GENERATE(from_range(descriptions));
+    Slot slot{description};
+    std::mt19937_64 random{GENERATE(1u, 2u, 3u)};
+    for (int round = 0; round < 20; ++round) {
+        for (std::size_t i = 0; i < 0x20000; i += 8) // descriptors of any kind in reach
+            if (random() % 4 == 0)
+                *reinterpret_cast<std::uint64_t *>(slot.ram.data() + i) =
+                    random() % 2 ? random() : ramAddress + random() % 0x20000;
+        slot.disturb(random, 200);
+    }
+    slot.function().reset();
+    slot.enable();
+    CHECK(slot.read(0, 0) != 0xFFFFFFFF);
+    CHECK_FALSE(slot.interrupts.level);
+}
+
+TEST_CASE("Every card runs on when its memory goes", "[contract]")
+{
+    Slot slot{GENERATE(from_range(descriptions))};
+    std::mt19937_64 random{7};
+    slot.disturb(random, 500);
+    slot.function().guestMemory().clear();
+    slot.disturb(random, 500);
+    slot.function().reset();
+    slot.enable();
+    CHECK(slot.read(0, 0) != 0xFFFFFFFF);
+}
+
+TEST_CASE("Every card is silent after a reset: no interrupt, no DMA", "[contract]")
+{
+    Slot slot{GENERATE(from_range(descriptions))};
+    std::mt19937_64 random{11};
+    slot.disturb(random, 1000);
+    slot.function().reset();
+    slot.interrupts.messages.clear();
+    const auto memory = slot.ram;
+    slot.clock.advanceTo(slot.clock.now() + 1'000'000'000);
+    CHECK(slot.ram == memory);
+    CHECK(slot.interrupts.messages.empty());
+    CHECK_FALSE(slot.interrupts.level);
+}
