@@ -117,7 +117,7 @@ void addDisks(xml_node devices, const GuestConfig &config)
 void addAgent(xml_node devices, const GuestConfig &config)
 {
     xml_node controller =
-        add(devices, "controller", {{"type", "virtio-serial"}, {"index", "0"}, {"ports", "1"}});
+        add(devices, "controller", {{"type", "virtio-serial"}, {"index", "0"}, {"ports", "2"}});
     addAddress(controller, {agentSlot, 0});
     xml_node channel = add(devices, "channel", {{"type", "unix"}});
     add(channel, "source", {{"mode", "bind"}, {"path", config.agentSocket.string()}});

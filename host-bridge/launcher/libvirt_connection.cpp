@@ -142,6 +142,7 @@ Result<void> LibvirtConnection::connect()
         if (auto ok = checkServiceUser(); !ok) return ok;
         const fs::path root = embeddedRoot(options_.folder);
         if (auto ok = prepareRoot(root, options_.cacheFolder); !ok) return ok;
+        adopted_.emplace();
         uri = fmt::format("qemu:///embed?root={}", root.string());
     }
     connection_ = virConnectOpen(uri.c_str());
@@ -201,7 +202,10 @@ Result<DomainHandle> LibvirtConnection::create(const std::string &name, const st
         const std::scoped_lock lock(mutex_);
         domains_[name] = std::move(events);
     }
-    DomainHandle domain(virDomainCreateXML(connection_, xml.c_str(), VIR_DOMAIN_START_AUTODESTROY));
+    // A daemon ends the domain when this process goes, however it goes. The embedded driver cannot;
+    // there the reaper ends QEMU.
+    const unsigned flags = embedded() ? 0 : VIR_DOMAIN_START_AUTODESTROY;
+    DomainHandle domain(virDomainCreateXML(connection_, xml.c_str(), flags));
     if (domain) return domain;
     Error error = libvirtError(fmt::format("the guest {} did not start", name));
     forget(name);

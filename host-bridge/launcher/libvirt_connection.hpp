@@ -4,6 +4,7 @@
 /// values.
 #pragma once
 
+#include "launcher/adopted_children.hpp"
 #include "launcher/error.hpp"
 #include "launcher/event_loop.hpp"
 
@@ -14,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +85,7 @@ private:
 
     Options options_;
     EventLoop loop_;
+    std::optional<AdoptedChildren> adopted_; ///< with the embedded driver
     virConnectPtr connection_ = nullptr;
     int lifecycleCallback_ = -1;
     int monitorCallback_ = -1;

@@ -26,7 +26,8 @@ public:
         const Interrupt *interrupt = nullptr; ///< outlives the machine
         std::string xml{};
         std::filesystem::path emulatorLog{};
-        int emulatorPid = 0;
+        int emulatorPid = 0; ///< 0, and no `emulator`, where it runs on another host
+        UniqueFd emulator{}; ///< its pidfd
     };
     LibvirtMachine(Parts parts, const GuestConfig &config);
     ~LibvirtMachine() override;

@@ -71,6 +71,7 @@ std::string emulatorComplaint(const std::filesystem::path &log)
         else if (!line.starts_with('-') &&
                  line.find(": shutting down, reason=") == std::string::npos &&
                  line.find("libvirt version:") == std::string::npos &&
+                 line.find(": warning: ") == std::string::npos &&
                  line.find("terminating on signal") == std::string::npos &&
                  line.find(" is tainted: ") == std::string::npos)
             complaint += (complaint.empty() ? "" : "\n") + line;
@@ -171,7 +172,8 @@ void MachineWatch::monitorEvent(std::string_view event, std::string_view data)
     if (event == "DEVICE_UNPLUG_GUEST_ERROR") return departed(field(data, "device"), false);
     if (event == "STOP") return paused();
     const std::scoped_lock lock(mutex_);
-    if (event == "SHUTDOWN") shutdownReason_ = field(data, "reason");
+    // The first reason is the cause: libvirt then ends QEMU by a signal, which is reported as well.
+    if (event == "SHUTDOWN" && shutdownReason_.empty()) shutdownReason_ = field(data, "reason");
     if (event == "GUEST_PANICKED") panicked_ = true;
     if (event == "RESUME") ++pauses_;
 }

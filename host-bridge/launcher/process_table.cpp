@@ -43,6 +43,22 @@ std::vector<pid_t> allProcesses()
     return pids;
 }
 
+std::optional<ProcessState> processState(pid_t pid)
+{
+    // pid (name) state ppid pgrp session ...; the name may hold spaces and parentheses.
+    const std::string text = contents(fmt::format("/proc/{}/stat", pid));
+    const std::size_t name = text.rfind(')');
+    if (name == std::string::npos) return std::nullopt;
+    std::istringstream fields(text.substr(name + 1));
+    char state = 0;
+    pid_t group = 0;
+    ProcessState result{.pid = pid};
+    fields >> state >> result.parent >> group >> result.session;
+    if (!fields) return std::nullopt;
+    result.zombie = state == 'Z';
+    return result;
+}
+
 std::string processName(pid_t pid)
 {
     std::string name = contents(fmt::format("/proc/{}/comm", pid));

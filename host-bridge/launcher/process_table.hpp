@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,15 @@ namespace testcard::launcher
 {
 
 std::vector<pid_t> allProcesses();
+
+struct ProcessState {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    pid_t session = 0;
+    bool zombie = false;
+};
+std::optional<ProcessState> processState(pid_t pid);
+
 /// The kernel's name of it: at most 15 bytes.
 std::string processName(pid_t pid);
 /// Whether `entry` ("KEY=VALUE") stands in the environment that it was started with.

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace testcard::launcher
@@ -58,13 +59,17 @@ Result<void> checkFiles(const GuestConfig &config)
     return {};
 }
 
-int findEmulator(const fs::path &folder, const std::string &domain)
+/// Finds the domain's QEMU among this host's processes; 0 if it runs on another.
+int findEmulator(const fs::path &folder, const std::string &domain, UniqueFd &pidfd)
 {
     const std::string marker = fmt::format("{}={}", runtimeFolderVariable, folder.string());
-    for (const pid_t pid : allProcesses())
-        if (processName(pid).starts_with("qemu-") && environmentHas(pid, marker) &&
-            argumentsMention(pid, "guest=" + domain + ","))
+    for (const pid_t pid : allProcesses()) {
+        if (!processName(pid).starts_with("qemu-")) continue;
+        pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+        if (pidfd && environmentHas(pid, marker) && argumentsMention(pid, "guest=" + domain + ","))
             return pid;
+    }
+    pidfd.reset();
     return 0;
 }
 
@@ -214,7 +219,7 @@ Result<std::unique_ptr<Machine>> LibvirtSession::start(const GuestConfig &config
     auto domain = create(*connection, named.name, parts.xml, parts.watch);
     if (!domain) return tl::unexpected(domain.error());
     parts.domain = std::move(*domain);
-    parts.emulatorPid = findEmulator(folder_, named.name);
+    parts.emulatorPid = findEmulator(folder_, named.name, parts.emulator);
     return std::make_unique<LibvirtMachine>(std::move(parts), config);
 }
 
