@@ -119,6 +119,7 @@ struct capture_card {
 	bool offline;		/* suspended or in reset: no stream may start */
 	bool removed;		/* unplugged or unbound: only open files are left */
 	struct delayed_work watchdog;
+	struct mutex clock_lock;	/* CLOCK_LATCH until both halves are read */
 	atomic64_t clock_offset_ns;	/* CLOCK_MONOTONIC minus the card's clock */
 	unsigned int stream_count;
 	struct capture_stream streams[CAPTURE_STREAM_MAX];
@@ -154,6 +155,7 @@ void capture_card_force_idle(struct capture_card *card);
 
 /* capture_interrupt.c */
 #define CAPTURE_WATCHDOG_PERIOD msecs_to_jiffies(1000)
+void capture_source_changed(struct capture_card *card);
 irqreturn_t capture_interrupt(int irq, void *data);
 void capture_watchdog(struct work_struct *work);
 

@@ -26,11 +26,13 @@ static struct capture_offset capture_clock_measure(struct capture_card *card)
 	struct capture_offset offset;
 	u64 before, after, latched;
 
+	mutex_lock(&card->clock_lock);
 	before = ktime_get_ns();
 	capture_write(card, CAPTURE_CLOCK_LATCH, 1);
 	latched = capture_read(card, CAPTURE_CLOCK_LOW);
 	after = ktime_get_ns();
 	latched |= (u64)capture_read(card, CAPTURE_CLOCK_HIGH) << 32;
+	mutex_unlock(&card->clock_lock);
 
 	offset.low = before - latched;
 	offset.high = after - latched;

@@ -13,7 +13,11 @@
 
 #include "capture.h"
 
-static void capture_source_changed(struct capture_card *card)
+/**
+ * capture_source_changed - tell applications that the signal is, or may be, another one
+ * @card: the card
+ */
+void capture_source_changed(struct capture_card *card)
 {
 	static const struct v4l2_event event = {
 		.type = V4L2_EVENT_SOURCE_CHANGE,
@@ -42,6 +46,8 @@ static void capture_dispatch(struct capture_card *card, u32 status)
 {
 	struct capture_stream *stream;
 
+	if (status == U32_MAX) /* the card is gone; the watchdog will tell */
+		return;
 	status &= card->irq_mask;
 	if (!status)
 		return;

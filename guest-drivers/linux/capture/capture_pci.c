@@ -177,7 +177,7 @@ static void capture_card_quiesce(struct capture_card *card)
 
 static void capture_stream_resume(struct capture_stream *stream)
 {
-	if (!vb2_start_streaming_called(&stream->queue))
+	if (stream->state != CAPTURE_STOPPED || !vb2_start_streaming_called(&stream->queue))
 		return;
 	stream->sequence_base = stream->sequence_next;
 	stream->dropped_base = stream->dropped;
@@ -204,6 +204,7 @@ static int capture_card_revive(struct capture_card *card)
 		capture_stream_resume(stream);
 		mutex_unlock(&stream->lock);
 	}
+	capture_source_changed(card); /* nobody was looking at it meanwhile */
 	return alive ? 0 : -ENODEV;
 }
 
@@ -316,6 +317,7 @@ static void capture_unregister_nodes(struct capture_card *card)
 {
 	struct capture_stream *stream;
 
+	WRITE_ONCE(card->removed, true);
 	for_each_stream(card, stream)
 		capture_video_unregister(stream);
 }
@@ -345,6 +347,7 @@ static void capture_card_release(struct v4l2_device *v4l2_dev)
 		v4l2_ctrl_handler_free(&stream->controls);
 		mutex_destroy(&stream->lock);
 	}
+	mutex_destroy(&card->clock_lock);
 	v4l2_device_unregister(v4l2_dev);
 	kfree(card);
 }
@@ -391,6 +394,7 @@ static int capture_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!card)
 		return -ENOMEM;
 	card->pdev = pdev;
+	mutex_init(&card->clock_lock);
 	INIT_DELAYED_WORK(&card->watchdog, capture_watchdog);
 	card->v4l2_dev.release = capture_card_release;
 	ret = v4l2_device_register(&pdev->dev, &card->v4l2_dev);
@@ -424,7 +428,6 @@ static void capture_remove(struct pci_dev *pdev)
 {
 	struct capture_card *card = pci_get_drvdata(pdev);
 
-	WRITE_ONCE(card->removed, true);
 	capture_unregister_nodes(card);
 	capture_card_quiesce(card);
 	capture_disable_interrupts(card);
