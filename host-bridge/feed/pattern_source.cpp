@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace testcard::feed
 {
@@ -32,7 +33,7 @@ void PatternSource::draw(std::uint64_t frame, const capture::PictureFormat &pict
     }
     const Base &base = baseOf(*shape);
     const std::span bytes{reinterpret_cast<std::uint8_t *>(into.data()), into.size()};
-    std::ranges::copy(base.bytes, bytes.begin());
+    std::memcpy(bytes.data(), base.bytes.data(), bytes.size());
     Canvas canvas{*shape, bytes, base.sum};
     pattern_->drawFrame(canvas, frame);
     if (canStamp(*shape)) applyStamp(canvas, {stream_, static_cast<std::uint32_t>(frame)});
