@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "scenario/card_types.hpp"
 
-#include "scenario/pattern.hpp"
+#include "bus/clock.hpp"
+#include "cards/card.hpp"
+#include "cards/card_spec.hpp"
+#include "scenario/scenario.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <limits>
+#include <optional>
 
 namespace testcard::scenario
 {
@@ -14,55 +16,25 @@ namespace testcard::scenario
 namespace
 {
 
-/// One option of a type of card: a word out of a list, a number, or a text of some form.
-struct CardOption {
-    std::string name;
-    std::vector<std::string> words;
-    std::int64_t lowest = 0;
-    std::int64_t highest = 0;
-    std::string form;    ///< a regular expression; empty for words and numbers
-    std::string example; ///< of a text
-};
-
-struct CardType {
-    std::string name;
-    std::vector<CardOption> options;
-};
-
-const std::vector<CardType> &types()
+/// The value as a description has it; nothing for what a description cannot hold.
+std::optional<std::string> optionText(const Node &node)
 {
-    constexpr auto anySeed = std::numeric_limits<std::int64_t>::max();
-    static const std::vector<CardType> all{
-        {"capture",
-         {
-             {"media", {"smpte-bars", "ramp", "checkerboard", "moving-box", "noise"}, 0, 0, {}, {}},
-             {"width", {}, 640, 1920, {}, {}},
-             {"height", {}, 480, 1200, {}, {}},
-             {"rate", {}, 24, 75, {}, {}},
-             {"pacing", {"as-fast-as-possible", "real-time"}, 0, 0, {}, {}},
-             {"seed", {}, 0, anySeed, {}, {}},
-             {"stream", {}, 0, 255, {}, {}},
-             {"interrupts", {"intx", "msi", "msix"}, 0, 0, {}, {}},
-             {"id", {}, 0, 0, "^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$", "7c01:0001"},
-         }},
-    };
-    return all;
+    switch (node.kind) {
+    case Node::Kind::text:
+        if (node.text.find(',') != std::string::npos) return {};
+        return node.text;
+    case Node::Kind::integer: return std::to_string(node.integer);
+    case Node::Kind::real: return fmt::format("{}", node.real);
+    default: return {};
+    }
 }
 
-std::optional<std::string> readOption(const CardOption &option, TableReader &reader)
+/// Without the start that names the card again: the problem's key does that.
+std::string withoutCard(const std::string &message)
 {
-    if (!option.words.empty()) return reader.choice(option.name, option.words);
-    if (option.form.empty()) {
-        const auto value = reader.integer(option.name, option.lowest, option.highest);
-        return value ? std::optional(std::to_string(*value)) : std::nullopt;
-    }
-    const auto value = reader.text(option.name);
-    if (value && !Matcher::compile(option.form)->matches(*value)) {
-        reader.refuse(option.name,
-                      fmt::format("\"{}\" does not look like \"{}\"", *value, option.example));
-        return {};
-    }
-    return value;
+    const std::size_t end =
+        message.starts_with("card \"") ? message.find("\": ") : std::string::npos;
+    return end == std::string::npos ? message : message.substr(end + 3);
 }
 
 /// FNV-1a: stable for ever, which std::hash is not.
@@ -76,27 +48,34 @@ std::uint64_t hashOf(std::string_view text)
 
 } // namespace
 
-const std::vector<std::string> &cardTypes()
-{
-    static const std::vector<std::string> names = [] {
-        std::vector<std::string> out;
-        for (const CardType &type : types())
-            out.push_back(type.name);
-        return out;
-    }();
-    return names;
-}
-
 std::vector<std::pair<std::string, std::string>> readCardOptions(const std::string &type,
                                                                  TableReader &reader)
 {
     std::vector<std::pair<std::string, std::string>> out;
-    const auto found = std::find_if(types().begin(), types().end(), [&](const CardType &candidate) {
-        return candidate.name == type;
-    });
-    if (found == types().end()) return out;
-    for (const CardOption &option : found->options)
-        if (auto value = readOption(option, reader)) out.emplace_back(option.name, *value);
+    std::string description = type;
+    bool sound = true;
+    for (const std::string &name : cards::optionsOf(type)) {
+        if (name == "name") continue; // every card has one
+        const Node *node = reader.find(name);
+        if (!node) continue;
+        const auto text = optionText(*node);
+        const std::string option = fmt::format(",{}={}", name, text.value_or(""));
+        const auto alone = cards::parseCard(type + option);
+        if (!text || !alone) {
+            reader.refuse(name, text ? withoutCard(alone.error().message)
+                                     : fmt::format("expected a string or a number, found {}",
+                                                   node->description()));
+            sound = false;
+            continue;
+        }
+        description += option;
+        out.emplace_back(name, *text);
+    }
+    if (!sound) return out;
+    bus::Clock clock;
+    const auto spec = cards::parseCard(description);
+    const auto card = spec ? cards::makeCard(*spec, clock) : tl::unexpected(spec.error());
+    if (!card) reader.refuse("type", withoutCard(card.error().message));
     return out;
 }
 
@@ -111,7 +90,7 @@ std::string Card::description(std::uint64_t runSeed) const
     // 53 bits: the number goes through JSON, whose readers keep no more.
     constexpr std::uint64_t mask = (std::uint64_t{1} << 53) - 1;
     if (!hasSeed)
-        out += fmt::format(",seed={}", (runSeed * 0x9e3779b97f4a7c15u ^ hashOf(name)) & mask);
+        out += fmt::format(",seed={}", ((runSeed * 0x9e3779b97f4a7c15u) ^ hashOf(name)) & mask);
     return out + fmt::format(",name={}", name);
 }
 

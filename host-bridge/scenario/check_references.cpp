@@ -96,7 +96,8 @@ private:
         if (found == scenario_.steps.end()) {
             const std::vector<std::string> names(running_.begin(), running_.end());
             refuse(reference.where, key, fmt::format("there is no step \"{}\"", name),
-                   didYouMean(name, names));
+                   names.empty() ? "no step is in the background by then"
+                                 : didYouMean(name, names));
             return false;
         }
         const auto *run = std::get_if<RunCommand>(&found->action);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "scenario/parse.hpp"
 
+#include "cards/card_spec.hpp"
 #include "scenario/card_types.hpp"
 #include "scenario/document.hpp"
 #include "scenario/parse_parts.hpp"
@@ -45,7 +46,7 @@ Card readCard(TableReader &reader, std::map<std::string, unsigned> &countOfType)
     Card card;
     card.where = reader.where();
     reader.require("type", "say what kind of card this is, as in type = \"capture\"");
-    const auto type = reader.choice("type", cardTypes());
+    const auto type = reader.choice("type", cards::cardTypes());
     card.name = reader.text("name").value_or("");
     static const Matcher form = *Matcher::compile("^[a-z][a-z0-9-]{0,31}$");
     if (!card.name.empty() && !form.matches(card.name))

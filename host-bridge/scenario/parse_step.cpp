@@ -92,9 +92,11 @@ RunCommand readRun(TableReader &reader, const std::string &name)
     run.environment = readEnvironment(reader);
     run.directory = readGuestPath(reader, "directory").value_or("");
     run.background = reader.boolean("background").value_or(false);
-    if (run.background && name.empty())
+    if (run.background && name.empty()) {
+        run.background = false; // so that nobody complains again
         reader.refuse("background", "a step in the background needs a name",
                       "give it one, and let a later step wait for it or cancel it");
+    }
     run.readsMetrics = reader.choice("metrics", metricForms).has_value();
     run.within = reader.duration("within");
     if (run.background && run.within)

@@ -31,7 +31,7 @@ struct Guest {
     std::vector<std::string> packages;
     std::vector<File> files;
     std::uint64_t memory_bytes = 512u << 20;
-    unsigned cpus = 1;
+    unsigned cpus = 2;
     std::string append; ///< added to the kernel's command line
     std::chrono::milliseconds bootTimeout{60'000};
 };
