@@ -83,13 +83,19 @@ bool socketListens(const std::filesystem::path &path)
 {
     // Num RefCount Protocol Flags Type St Inode Path; Flags bit 16 is the kernel's __SO_ACCEPTCON.
     std::ifstream table("/proc/net/unix");
+    // Our own servers bind beside the path and move the socket there once it listens, so that it is
+    // never there too soon (devices/vfio-user/listener.cpp); the table keeps the first name.
+    const std::string beside = path.string() + ".new";
+    std::error_code ignored;
+    const bool moved = std::filesystem::is_socket(path, ignored);
     std::string line;
     while (std::getline(table, line)) {
         std::istringstream fields(line);
         std::string number, references, protocol, flags, type, state, inode, name;
         fields >> number >> references >> protocol >> flags >> type >> state >> inode >> std::ws;
         std::getline(fields, name);
-        if (name == path.string() && flags == "00010000") return true;
+        const bool same = name == path.string() || (moved && name == beside);
+        if (same && flags == "00010000") return true;
     }
     return false;
 }
