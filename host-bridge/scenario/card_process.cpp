@@ -31,7 +31,7 @@ public:
         options_.argv = {program.string(), "serve",     description,       "--socket",
                          socket_.string(), "--control", control_.string(), "--quiet"};
         options_.log = log;
-        options_.readySockets = {socket_, control_};
+        options_.readyByDescriptor = true;
     }
 
     Result<void> start(std::chrono::milliseconds limit)

@@ -31,7 +31,11 @@ class Run
 {
 public:
     Run(const Scenario &scenario, const RunOptions &options, Bench &bench, Progress &progress)
-        : scenario_(scenario), options_(options), bench_(bench), progress_(progress)
+        : scenario_(scenario),
+          options_(options),
+          bench_(bench),
+          progress_(progress),
+          start_(Clock::now() - options.spentBefore)
     {
         result_.scenario = scenario.name;
         result_.file = scenario.file;
