@@ -7,6 +7,7 @@
 #include "feed/thumbnail.hpp"
 #include "feed/timings.hpp"
 #include "sample_frames.hpp"
+#include "temporary_folder.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -14,41 +15,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <vector>
-
-#include <unistd.h>
 
 using namespace testcard::feed;
 using Catch::Matchers::ContainsSubstring;
 
 namespace
 {
-
-/// A folder of its own that goes away.
-class TemporaryFolder
-{
-public:
-    TemporaryFolder()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "feed-XXXXXX").string();
-        if (!::mkdtemp(name.data())) throw std::runtime_error{"cannot make " + name};
-        path_ = name;
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder &) = delete;
-    TemporaryFolder &operator=(const TemporaryFolder &) = delete;
-
-    std::filesystem::path write(const std::string &name, const std::string &content) const
-    {
-        std::ofstream{path_ / name, std::ios::binary} << content;
-        return path_ / name;
-    }
-    std::filesystem::path operator/(const std::string &name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
 
 std::optional<Stamp> stampOf(const RgbImage &image, const Shape &original)
 {
