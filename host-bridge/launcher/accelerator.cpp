@@ -135,6 +135,10 @@ Result<AcceleratorChoice> bootUnderKvm(const AcceleratorProbe &probe, const Inte
 {
     const auto serial = probe.workFolder / "kvm-probe-serial.log";
     const auto log = probe.workFolder / "kvm-probe.log";
+    for (const auto &file : {serial, log}) {
+        std::error_code ignored;
+        std::filesystem::remove(file, ignored); // of an earlier probe in this session
+    }
     auto child = ChildProcess::start(
         {.name = "the KVM probe", .argv = probeArguments(probe, serial), .log = log}, probe.reaper);
     if (!child) return AcceleratorChoice{Accelerator::tcg, child.error().message};

@@ -43,6 +43,7 @@ struct ChildProcess::Impl {
     pid_t pid = -1;
     UniqueFd pidfd;
     UniqueFd readyPipe;
+    bool saidReady = false;
     std::optional<ChildStatus> status;
 
     bool socketsListen() const { return std::ranges::all_of(options.readySockets, socketListens); }
@@ -82,6 +83,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(ChildOptions options, 
     impl->pid = spawned->pid;
     impl->pidfd = std::move(spawned->pidfd);
     impl->readyPipe = std::move(spawned->readyPipe);
+    impl->saidReady = !options.readyByDescriptor;
     impl->options = std::move(options);
     if (reaper != nullptr) reaper->watch(impl->pidfd.get());
     return std::unique_ptr<ChildProcess>(new ChildProcess(std::move(impl)));
@@ -90,11 +92,10 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(ChildOptions options, 
 Result<void> ChildProcess::waitReady(std::chrono::milliseconds limit, const Interrupt *interrupt)
 {
     const auto deadline = Clock::now() + limit;
-    bool toldSo = !impl_->options.readyByDescriptor;
     for (;;) {
         if (const auto how = status())
             return tl::unexpected(impl_->endedEarly(*how, "before it was ready"));
-        if (toldSo && impl_->socketsListen()) return {};
+        if (impl_->saidReady && impl_->socketsListen()) return {};
         if (Clock::now() >= deadline)
             return failure(Error::Kind::timedOut,
                            fmt::format("{} was not ready within {} ms; see its log {}",
@@ -102,14 +103,14 @@ Result<void> ChildProcess::waitReady(std::chrono::milliseconds limit, const Inte
                                        impl_->options.log.string()));
         // The socket table cannot be waited on: it is looked at every 2 ms, which costs less than a
         // start.
-        const auto look = toldSo ? std::min(deadline, Clock::now() + 2ms) : deadline;
+        const auto look = impl_->saidReady ? std::min(deadline, Clock::now() + 2ms) : deadline;
         if (waitForEither(impl_->pidfd.get(), impl_->readyPipe.get(), look, interrupt) ==
             Wake::interrupted)
             return failure(Error::Kind::interrupted,
                            fmt::format("interrupted while {} was starting", impl_->options.name));
         if (waitFor(impl_->readyPipe.get(), Clock::now(), nullptr) == Wake::ready) {
             char byte = 0;
-            toldSo = read(impl_->readyPipe.get(), &byte, 1) == 1 || toldSo;
+            impl_->saidReady = read(impl_->readyPipe.get(), &byte, 1) == 1;
             impl_->readyPipe.reset(); // said, or closed without a word: there is no more to come
         }
     }

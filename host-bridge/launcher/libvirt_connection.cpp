@@ -58,6 +58,14 @@ void quietLog(const fs::path &folder)
     setenv("LIBVIRT_LOG_OUTPUTS", fmt::format("3:file:{}/libvirt.log", folder.string()).c_str(), 0);
 }
 
+/// Without root the driver keeps files in the caller's home as well, which may not be writable, and
+/// which are not ours to litter. This process and its children need these folders for nothing else.
+void moveHome(const fs::path &root)
+{
+    for (const char *variable : {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"})
+        setenv(variable, (root / "home").c_str(), 1);
+}
+
 /// As root the driver looks that user up before it reads the configuration that names another.
 Result<void> checkServiceUser()
 {
@@ -142,6 +150,7 @@ Result<void> LibvirtConnection::connect()
         if (auto ok = checkServiceUser(); !ok) return ok;
         const fs::path root = embeddedRoot(options_.folder);
         if (auto ok = prepareRoot(root, options_.cacheFolder); !ok) return ok;
+        moveHome(root);
         adopted_.emplace();
         uri = fmt::format("qemu:///embed?root={}", root.string());
     }

@@ -57,7 +57,7 @@ bool ended(int pidfd)
 
 /// Processes can still be between fork and exec when the parent dies, so one empty look is not
 /// enough.
-void endProcesses(const std::vector<UniqueFd> &registered, const std::filesystem::path &folder)
+void cleanUp(const std::vector<UniqueFd> &registered, const std::filesystem::path &folder)
 {
     for (const UniqueFd &pidfd : registered)
         syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
@@ -68,6 +68,8 @@ void endProcesses(const std::vector<UniqueFd> &registered, const std::filesystem
     }
     for (const UniqueFd &pidfd : registered)
         waitFor(pidfd.get(), deadline, nullptr);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
 }
 
 /// Leaves the terminal, the caller's pipes and everything else to the parent.
@@ -76,6 +78,9 @@ void detach(int socket)
     setsid();
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
         ::signal(number, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     prctl(PR_SET_NAME, "testcard-reaper");
     const int null = open("/dev/null", O_RDWR);
     for (const int fd : {0, 1, 2})
@@ -95,9 +100,7 @@ void detach(int socket)
         std::erase_if(registered, [](const UniqueFd &old) { return ended(old.get()); });
         if (pidfd) registered.push_back(std::move(pidfd));
     }
-    endProcesses(registered, folder);
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
+    cleanUp(registered, folder);
     _exit(0);
 }
 
@@ -130,7 +133,12 @@ Result<std::unique_ptr<Reaper>> Reaper::start(const std::filesystem::path &folde
                        fmt::format("cannot start the reaper: {}", strerror(errno)));
     UniqueFd parentEnd{ends[0]};
     UniqueFd reaperEnd{ends[1]};
+    // A Ctrl-C before the reaper turns deaf must not take it along.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = fork();
+    if (pid != 0) pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0)
         return failure(Error::Kind::host,
                        fmt::format("cannot start the reaper: {}", strerror(errno)));
@@ -152,6 +160,9 @@ Reaper::~Reaper()
     socket_.reset();
     waitFor(pidfd.get(), std::chrono::steady_clock::now() + 10s, nullptr);
     waitpid(pid_, nullptr, WNOHANG);
+    // Somebody may have killed the reaper: then it is on us, with what we can see.
+    std::error_code ignored;
+    if (std::filesystem::exists(folder_, ignored)) cleanUp({}, folder_);
 }
 
 void Reaper::watch(int pidfd) noexcept
