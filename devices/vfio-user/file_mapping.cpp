@@ -37,7 +37,6 @@ struct sigaction previousAction;
 bool replaceByZeros(Slot &slot, std::uintptr_t begin)
 {
     const int protection = slot.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): the handler only has the number
     void *const address = reinterpret_cast<void *>(begin);
     void *const memory = ::mmap(address, slot.bytes, protection,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 
 #include <sys/types.h>
 
@@ -29,7 +30,11 @@ public:
         ino_t inode = 0;
         bool writable = false;
 
-        friend auto operator<=>(const File &, const File &) = default;
+        friend bool operator<(const File &left, const File &right)
+        {
+            return std::tie(left.device, left.inode, left.writable) <
+                   std::tie(right.device, right.inode, right.writable);
+        }
     };
 
     /// Mappings that a process may have at a time.

@@ -133,7 +133,7 @@ void Regions::overlayPendingBits(std::uint32_t region, std::uint64_t offset,
     const bus::MsixInfo &msix = function_.info().msix;
     if (msix.vectors == 0 || region != msix.bar) return;
     const std::uint64_t begin = msix.pendingOffset;
-    const std::uint64_t end = begin + (msix.vectors + 63u) / 64u * 8u;
+    const std::uint64_t end = begin + (std::uint64_t{msix.vectors} + 63) / 64 * 8;
     for (std::size_t index = 0; index < into.size(); ++index) {
         const std::uint64_t at = offset + index;
         if (at < begin || at >= end) continue;

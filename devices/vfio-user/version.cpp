@@ -26,7 +26,7 @@ constexpr std::uint16_t minorVersion = 0;
 constexpr std::uint64_t pageSizes = ~(Limits::pageSize - 1);
 
 /// Deeper nesting than any client needs; keeps what a parser may use bounded.
-constexpr std::size_t mostVersionBytes = 16 * 1024;
+constexpr std::size_t mostVersionBytes = 16384;
 
 tl::unexpected<Error> refused(std::string message)
 {

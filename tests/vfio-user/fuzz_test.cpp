@@ -100,7 +100,7 @@ TEST_CASE("Messages made by chance neither crash the card nor leak descriptors",
     CAPTURE(seed);
     Fuzzer fuzzer{seed};
     Bench bench{msixFunction()};
-    MemoryFile file{20 * 4096};
+    MemoryFile file{81920};
     Event event;
     const std::size_t before = openFds();
     RawClient *client = &bench.connect();

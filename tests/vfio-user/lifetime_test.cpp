@@ -311,6 +311,7 @@ TEST_CASE("Many servers start at once, each with a client that does not wait", "
     const Folder folder;
     std::atomic<int> good{0};
     std::vector<std::thread> threads;
+    threads.reserve(count);
     for (int number = 0; number < count; ++number) {
         threads.emplace_back([&, number] {
             const auto path = folder.path / std::to_string(number);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The server against the real client: a stock QEMU, with this test in the place of the processor.
 #include "bench.hpp"
+#include "courier.hpp"
 #include "qemu.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -30,80 +30,8 @@ constexpr std::uint64_t tableAddress = 0xE0020000;
 constexpr std::uint64_t guestBuffer = 0x100000;
 constexpr std::uint64_t messageAddress = 0x200000;
 
-constexpr std::uint64_t scratchRegister = 0x00;  ///< keeps what is written
-constexpr std::uint64_t addressRegister = 0x04;  ///< where DMA goes
-constexpr std::uint64_t doorbellRegister = 0x08; ///< starts DMA and then interrupts
-constexpr std::uint64_t acknowledgeRegister = 0x0C;
-
-/// As QEMU's "edu" does: moves a word by DMA when its doorbell rings and interrupts then.
-class Courier final : public bus::Device
-{
-public:
-    explicit Courier(const bus::DeviceBus &wires)
-        : bus_{wires}, timer_{wires.clock, [this] { deliver(); }}
-    {
-    }
-
-    void reset(bus::ResetKind) override
-    {
-        timer_.stop();
-        registers_ = {};
-        bus_.irq.setLevel(false);
-    }
-    std::uint64_t barRead(unsigned, std::uint64_t offset, unsigned size) override
-    {
-        std::uint64_t value = 0;
-        if (offset + size <= sizeof registers_)
-            std::memcpy(&value, reinterpret_cast<const char *>(registers_.data()) + offset, size);
-        return value;
-    }
-    void barWrite(unsigned, std::uint64_t offset, unsigned size, std::uint64_t value) override
-    {
-        if (offset + size > sizeof registers_ || offset % 4 != 0) return;
-        registers_[offset / 4] = static_cast<std::uint32_t>(value);
-        if (offset == doorbellRegister) timer_.startAt(bus_.clock.now() + 50'000);
-        if (offset == acknowledgeRegister) bus_.irq.setLevel(false);
-    }
-    const bus::RegisterFile *registers(unsigned) const override { return nullptr; }
-    std::vector<std::byte> save() override { return {}; }
-    bool restore(std::span<const std::byte>) override { return true; }
-
-private:
-    /// Writes the doorbell's value, plus one, behind the word that it finds.
-    void deliver()
-    {
-        const std::uint64_t address = registers_[addressRegister / 4];
-        std::uint32_t word = 0;
-        bus_.dma.readStructure(address, word);
-        word += registers_[doorbellRegister / 4];
-        bus_.dma.writeStructure(address + 4, word);
-        bus_.irq.setLevel(true);
-        bus_.irq.signal(0);
-    }
-
-    bus::DeviceBus bus_;
-    bus::Timer timer_;
-    std::array<std::uint32_t, 4> registers_{};
-};
-
-bus::FunctionInfo courierFunction()
-{
-    bus::FunctionInfo info;
-    info.identity.device = 0xFFFE;
-    info.identity.classCode = 0xFF0000;
-    info.bars[0] = {bus::BarInfo::Kind::memory32, 4096, false};
-    info.bars[2] = {bus::BarInfo::Kind::memory64, 65536, true};
-    return info;
-}
-
-bus::FunctionInfo courierWithMsix()
-{
-    bus::FunctionInfo info = courierFunction();
-    info.bars[4] = {bus::BarInfo::Kind::memory32, 4096, false};
-    info.msiVectors = 0;
-    info.msix = {40, 4, 0, 0x800};
-    return info;
-}
+constexpr std::chrono::milliseconds clientPatience{500}; ///< x-msg-timeout
+constexpr std::chrono::milliseconds cardDeadline{250};
 
 /// A private folder for sockets that goes with its test.
 struct Folder {
@@ -143,11 +71,11 @@ public:
     }
 
     /// QEMU's argument for the card in a slot of the root bus.
-    std::string device(unsigned inSlot) const
+    std::string device(unsigned inSlot, std::chrono::milliseconds patience = 5s) const
     {
         return fmt::format(R"({{"driver":"vfio-user-pci","bus":"pcie.0","addr":"{:02x}.0",)"
-                           R"("socket":{{"type":"unix","path":"{}"}}}})",
-                           inSlot, socket_.string());
+                           R"("x-msg-timeout":{},"socket":{{"type":"unix","path":"{}"}}}})",
+                           inSlot, patience.count(), socket_.string());
     }
 
 private:
@@ -163,11 +91,12 @@ private:
 /// QEMU with a card in slot 4.
 struct Machine {
     explicit Machine(const bus::FunctionInfo &info = courierFunction(),
-                     vfio_user::ServerOptions options = {})
+                     vfio_user::ServerOptions options = {}, std::chrono::milliseconds patience = 5s)
     {
         options.socket = folder.path / "card";
         card = std::make_unique<Card>(info, std::move(options));
-        qemu.emplace(*qemuBinary(), std::vector<std::string>{"-device", card->device(slot)});
+        qemu.emplace(*qemuBinary(),
+                     std::vector<std::string>{"-device", card->device(slot, patience)});
     }
 
     /// Gives the card its addresses and lets it decode and master the bus.
@@ -252,7 +181,7 @@ TEST_CASE("The card signals by MSI-X, and again after the guest has masked it", 
     Machine machine{courierWithMsix()};
     machine.enable();
     for (std::uint32_t vector = 0; vector < 40; ++vector) {
-        const std::uint64_t entry = tableAddress + vector * 16;
+        const std::uint64_t entry = tableAddress + vector * 16ull;
         machine.qemu->write32(entry, static_cast<std::uint32_t>(messageAddress));
         machine.qemu->write32(entry + 4, 0);
         machine.qemu->write32(entry + 8, 0x100 + vector);
@@ -369,6 +298,21 @@ TEST_CASE("QEMU outlives a card that goes, and reads all ones", "[qemu]")
     CHECK(machine.qemu->read32(barAddress) == 0xFFFFFFFF);
     machine.qemu->write32(barAddress, 1);
     CHECK(machine.qemu->running());
+}
+
+TEST_CASE("A card that answers too late loses the access, not the device", "[qemu]")
+{
+    NEEDS_QEMU();
+    vfio_user::ServerOptions options;
+    options.replyDeadline = cardDeadline;
+    Machine machine{courierFunction(), options, clientPatience};
+    machine.enable();
+    for (std::uint32_t round = 1; round < 3; ++round) {
+        CHECK(machine.qemu->read32(barAddress + slowRegister) == 0xFFFFFFFF);
+        std::this_thread::sleep_for(Courier::slowness); // the card is awake again
+        machine.qemu->write32(barAddress + scratchRegister, round);
+        CHECK(machine.qemu->read32(barAddress + scratchRegister) == round);
+    }
 }
 
 TEST_CASE("The machine's reset resets the card", "[qemu]")
