@@ -71,7 +71,7 @@ struct ConnectOptions {
     /// and how much longer than its own timeout a command may take to end.
     std::chrono::milliseconds answer{15'000};
     /// Called for each mark set in the guest.
-    std::function<void(const Mark &)> onMark;
+    std::function<void(const Mark &)> onMark{};
 };
 
 /// What the agent says about its guest. Strings have control characters replaced.
@@ -99,15 +99,15 @@ struct TerminalSize {
 
 struct Command {
     /// Program and arguments; the program is looked up in the guest's PATH. Never empty.
-    std::vector<std::string> argv;
+    std::vector<std::string> argv{};
     /// "NAME=value", added to the agent's environment.
-    std::vector<std::string> environment;
+    std::vector<std::string> environment{};
     /// Working directory; empty: the agent's (/).
-    std::string directory;
+    std::string directory{};
     /// When it passes, every process of the command is killed. Zero: none.
     std::chrono::milliseconds timeout{0};
     /// What the command reads from its standard input, which then ends.
-    std::string input;
+    std::string input{};
     /// Standard input stays open for RunningCommand::write() after `input`.
     bool keepInputOpen = false;
     /// Standard error goes to standard output, in exact order, as Stream::Output.
@@ -116,7 +116,7 @@ struct Command {
     /// Otherwise it lives on, with its output discarded, until the session ends.
     bool killLeftovers = false;
     /// Run in a terminal of its own: one stream, Ctrl-C and job control work.
-    std::optional<TerminalSize> terminal;
+    std::optional<TerminalSize> terminal{};
 
     /// `sh -c SCRIPT`.
     static Command shell(std::string script);

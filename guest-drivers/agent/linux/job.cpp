@@ -48,14 +48,15 @@ Job::Job(Loop &loop, SystemEvents &events, std::uint32_t request, pid_t child, b
       control_(std::move(streams.control)),
       input_(std::move(streams.input)),
       output_{std::move(streams.output), OutputStream::Output, {}},
-      error_{std::move(streams.error), OutputStream::Error, {}}
+      error_{std::move(streams.error), OutputStream::Error, {}},
+      started_(!isCommand)
 {
     makeNonBlocking(control_.get());
     loop_.watch(control_.get(), watchRead, [this](std::uint32_t) { controlReady(); });
     for (Output *output : {&output_, &error_}) {
         if (!output->fd) continue;
         makeNonBlocking(output->fd.get());
-        loop_.watch(output->fd.get(), watchRead,
+        loop_.watch(output->fd.get(), watchNothing,
                     [this, output](std::uint32_t) { outputReady(*output); });
     }
     if (input_) {
@@ -90,6 +91,8 @@ void Job::reported(const Report &report)
     switch (report.kind) {
     case Report::Kind::Started:
         if (!reported_) events_.started(request_, static_cast<std::uint32_t>(report.number));
+        started_ = true;
+        updateOutput();
         break;
     case Report::Kind::Exited:
         end_ = processEnd(report);
@@ -134,9 +137,14 @@ void Job::controlEnded()
 void Job::enableOutput(bool enabled)
 {
     outputEnabled_ = enabled;
+    updateOutput();
+}
+
+void Job::updateOutput()
+{
+    const bool reads = reported_ || (started_ && outputEnabled_);
     for (const Output *output : {&output_, &error_})
-        if (output->fd)
-            loop_.change(output->fd.get(), enabled || reported_ ? watchRead : watchNothing);
+        if (output->fd) loop_.change(output->fd.get(), reads ? watchRead : watchNothing);
 }
 
 void Job::outputReady(Output &output)
@@ -208,7 +216,7 @@ void Job::markReported()
 {
     reported_ = true;
     drainUntil_.reset();
-    enableOutput(outputEnabled_);
+    updateOutput();
     waiting_.clear();
     if (input_) loop_.forget(input_.get());
     input_.reset();

@@ -81,6 +81,7 @@ private:
     void drain();
     void finishIfDrained();
     void markReported();
+    void updateOutput();
     void order(Order::Kind kind, std::int32_t number = 0);
 
     Loop &loop_;
@@ -97,6 +98,7 @@ private:
     std::vector<std::uint8_t> waiting_; ///< input that the child has not taken yet
     bool inputEnding_ = false;
     bool outputEnabled_ = true;
+    bool started_; ///< Started comes before all output
 
     std::optional<ProcessEnd> end_;     ///< of a command
     std::optional<std::uint64_t> done_; ///< of a file

@@ -207,6 +207,7 @@ int agentMain(const Options &options)
     }
     const auto turn = [&](std::optional<Time> until) {
         line.flush();
+        if (line.isFinished() && !until) return;
         system.enableOutput(agent.hasRoom());
         marks.enable(agent.hasRoom());
         loop.wait(earliest(until, agent.deadline(), line.deadline(), system.deadline()));

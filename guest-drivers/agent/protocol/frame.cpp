@@ -5,6 +5,7 @@
 #include "protocol/wire.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace testcard::agent
 {
@@ -98,6 +99,11 @@ void FrameDecoder::clear()
     begin_ = end_ = 0;
 }
 
+std::optional<FrameHeader> FrameDecoder::takeDamaged()
+{
+    return std::exchange(damaged_, std::nullopt);
+}
+
 void FrameDecoder::skip(std::size_t bytes)
 {
     begin_ += bytes;
@@ -131,6 +137,7 @@ std::optional<Frame> FrameDecoder::next()
         if (!payload.empty() && load32(payload.data() + payload.size()) != crc32(payload)) {
             // Bytes may be missing from it, then the next frame begins within this one's length:
             // search on right behind the sync.
+            damaged_ = header;
             ++damagedInARow_;
             skip(1);
             continue;

@@ -65,6 +65,9 @@ public:
 
     std::optional<Frame> next();
 
+    /// The header, which was good, of the last frame whose payload was not; then forgets it.
+    std::optional<FrameHeader> takeDamaged();
+
     /// Forgets bytes that wait for the rest of their frame: the stream begins anew.
     void clear();
 
@@ -83,6 +86,7 @@ private:
     std::size_t end_ = 0;   ///< behind the last byte received
     std::uint64_t skipped_ = 0;
     std::uint64_t frames_ = 0;
+    std::optional<FrameHeader> damaged_;
     std::uint32_t damagedInARow_ = 0;
 };
 

@@ -13,7 +13,7 @@ namespace
 using namespace std::chrono_literals;
 
 /// Long enough for a busy host under emulation, short enough that a lost last frame is no pause.
-constexpr Time firstRetry = 500ms;
+constexpr Time firstRetry = 250ms;
 constexpr Time longestRetry = 4s;
 constexpr std::uint32_t mostDamagedInARow = 1000;
 /// Control frames are few and repeated by those who need them; a flood of them gets no flood of
@@ -71,6 +71,7 @@ void Link::lineReset()
 Link::Event Link::next(Time now)
 {
     while (const auto frame = decoder_.next()) {
+        askAgainForDamaged();
         switch (frame->header.kind) {
         case FrameKind::Data:
         case FrameKind::Acknowledge:
@@ -85,6 +86,7 @@ Link::Event Link::next(Time now)
         default: return {EventKind::Violation, *frame, "a frame of unknown kind"};
         }
     }
+    askAgainForDamaged();
     if (decoder_.damagedInARow() > mostDamagedInARow)
         return {EventKind::Violation, {}, "nothing but damaged frames"};
     return {};
@@ -119,13 +121,26 @@ bool Link::accepts(std::uint32_t sequence)
         resendAsked_ = false;
         return true;
     }
-    if (ahead > 0 && !resendAsked_) {
-        // Once per gap: what is still under way would otherwise ask again with every frame. If the
-        // repetition is lost as well, the sender's clock notices.
+    if (ahead > 0) {
+        // Once per gap: what was still under way would otherwise ask again with every frame. But
+        // when numbers go back, the repetition has begun, and missed what we wait for again.
+        const bool wentBack = static_cast<std::int32_t>(sequence - lastAhead_) <= 0;
+        if (!resendAsked_ || wentBack) resendDue_ = true;
         resendAsked_ = true;
-        resendDue_ = true;
+        lastAhead_ = sequence;
     }
     return false;
+}
+
+/// A frame came whose number can be read, but not its payload: no need to wait for a gap to show.
+void Link::askAgainForDamaged()
+{
+    const auto damaged = decoder_.takeDamaged();
+    if (!damaged || !open_ || damaged->session != session_) return;
+    if (damaged->kind != FrameKind::Data) return;
+    if (static_cast<std::int32_t>(damaged->sequence - expected_) < 0) return;
+    acknowledgementDue_ = resendDue_ = resendAsked_ = true;
+    lastAhead_ = damaged->sequence;
 }
 
 /// Takes the acknowledgement of any frame of the session. Not allowed: says what.

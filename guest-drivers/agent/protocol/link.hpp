@@ -108,6 +108,7 @@ private:
     std::optional<Event> session(const Frame &frame, Time now);
     const char *acknowledged(const FrameHeader &header, Time now);
     bool accepts(std::uint32_t sequence);
+    void askAgainForDamaged();
     bool chooseNext();
     void startData(std::size_t index);
     void sendAcknowledgement();
@@ -141,8 +142,9 @@ private:
     // What we receive.
     std::uint32_t expected_ = 0;
     bool acknowledgementDue_ = false;
-    bool resendDue_ = false;   ///< the next acknowledgement asks for what is missing
-    bool resendAsked_ = false; ///< it was asked for since the last frame in order
+    bool resendDue_ = false;      ///< the next acknowledgement asks for what is missing
+    bool resendAsked_ = false;    ///< it was asked for since the last frame in order
+    std::uint32_t lastAhead_ = 0; ///< number of the last frame that came too early
 };
 
 } // namespace testcard::agent
