@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bench.hpp"
+#include "dma_bench.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -18,26 +18,6 @@ namespace testcard::vfio_user_test
 
 namespace
 {
-
-constexpr std::uint64_t page = 4096;
-
-struct DmaBench : Bench {
-    DmaBench() { enable(); }
-
-    bus::DmaStatus read(std::uint64_t address, Bytes &into)
-    {
-        return device.bus.dma.read(address, into);
-    }
-    bus::DmaStatus readOne(std::uint64_t address)
-    {
-        Bytes one(1);
-        return read(address, one);
-    }
-    bus::DmaStatus write(std::uint64_t address, const Bytes &from)
-    {
-        return device.bus.dma.write(address, from);
-    }
-};
 
 int mapWith(RawClient &client, int fd)
 {
@@ -341,64 +321,6 @@ TEST_CASE("Unmaps that make no sense are refused", "[vfio-user]")
     CHECK(client.unmap(0, page, 4) == EINVAL);
     CHECK(client.errorOf(dmaUnmapCommand, bytesOf(std::uint32_t{23}, std::uint32_t{0},
                                                   std::uint64_t{0}, page)) == EINVAL);
-}
-
-TEST_CASE("A file that shrinks under its map costs the map, not the card", "[vfio-user]")
-{
-    DmaBench bench;
-    RawClient &client = bench.connect();
-    MemoryFile victim{4 * page};
-    MemoryFile other{page};
-    victim.put(0, textBytes("data"));
-    REQUIRE(client.map(0, 2 * page, victim.fd()) == 0);
-    REQUIRE(client.map(2 * page, 2 * page, victim.fd(), 2 * page) == 0);
-    REQUIRE(client.map(4 * page, page, other.fd()) == 0);
-    Bytes bytes(4);
-    REQUIRE(bench.read(0, bytes) == bus::DmaStatus::ok);
-
-    victim.resize(0);
-    // The transfer under way reads zeros or goes nowhere ...
-    CHECK(bench.read(0, bytes) == bus::DmaStatus::ok);
-    CHECK(bytes == Bytes(4));
-    CHECK(bench.write(3 * page, textBytes("lost")) == bus::DmaStatus::ok);
-    bench.serve();
-    // ... later ones fail, and what the client has left stays.
-    CHECK(bench.server.statistics().lostMaps == 2);
-    CHECK(bench.readOne(0) == bus::DmaStatus::unmapped);
-    CHECK(bench.readOne(3 * page) == bus::DmaStatus::unmapped);
-    CHECK(bench.readOne(4 * page) == bus::DmaStatus::ok);
-    CHECK(client.read32(configRegion, 0) == 0xFFFE7C01);
-
-    victim.resize(page);
-    CHECK(client.map(0, page, victim.fd()) == 0);
-    CHECK(bench.write(0, textBytes("new")) == bus::DmaStatus::ok);
-    CHECK(victim.get(0, 4) == textBytes("new"));
-}
-
-TEST_CASE("A read-only map of a file that shrinks is no different", "[vfio-user]")
-{
-    DmaBench bench;
-    RawClient &client = bench.connect();
-    MemoryFile file{page};
-    REQUIRE(client.map(0, page, file.fd(), 0, 1) == 0);
-    file.resize(0);
-    CHECK(bench.readOne(0) == bus::DmaStatus::ok);
-    bench.serve();
-    CHECK(bench.server.statistics().lostMaps == 1);
-    CHECK(bench.readOne(0) == bus::DmaStatus::unmapped);
-}
-
-TEST_CASE("A file that grows can be mapped further", "[vfio-user]")
-{
-    DmaBench bench;
-    RawClient &client = bench.connect();
-    MemoryFile file{page};
-    REQUIRE(client.map(0, page, file.fd()) == 0);
-    CHECK(client.map(page, page, file.fd(), page) == EINVAL);
-    file.resize(2 * page);
-    CHECK(client.map(page, page, file.fd(), page) == 0);
-    CHECK(bench.write(2 * page - 2, textBytes("x")) == bus::DmaStatus::ok);
-    CHECK(file.get(2 * page - 2, 2) == textBytes("x"));
 }
 
 } // namespace testcard::vfio_user_test

@@ -7,10 +7,37 @@
 #include <cerrno>
 #include <tuple>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace testcard::vfio_user_test
 {
+
+namespace
+{
+
+/// While it lives, the process cannot open anything.
+class NoMoreDescriptors
+{
+public:
+    NoMoreDescriptors()
+    {
+        const int lowestFree = ::dup(STDIN_FILENO);
+        REQUIRE(lowestFree >= 0);
+        ::close(lowestFree);
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+        const rlimit limit{static_cast<rlim_t>(lowestFree), before_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    }
+    NoMoreDescriptors(const NoMoreDescriptors &) = delete;
+    NoMoreDescriptors &operator=(const NoMoreDescriptors &) = delete;
+    ~NoMoreDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+} // namespace
 
 TEST_CASE("A message may come byte by byte", "[vfio-user]")
 {
@@ -148,6 +175,20 @@ TEST_CASE("More descriptors than were agreed on are closed and the command refus
     CHECK(client.errorOf(regionReadCommand, accessPayload(0, configRegion, 4), most) == EINVAL);
     CHECK(openFds() == before);
     CHECK(client.read32(configRegion, 0) == 0xFFFE7C01);
+}
+
+TEST_CASE("A descriptor that this process has no place for costs the command only", "[vfio-user]")
+{
+    Bench bench;
+    RawClient &client = bench.connect();
+    MemoryFile file{4096};
+    const int error = [&] {
+        const NoMoreDescriptors none;
+        return client.map(0, 4096, file.fd());
+    }();
+    CHECK(error == EINVAL);
+    CHECK(bench.function.guestMemory().regions().empty());
+    CHECK(client.map(0, 4096, file.fd()) == 0);
 }
 
 TEST_CASE("Descriptors spread over the bytes of a message count together", "[vfio-user]")

@@ -1,78 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bench.hpp"
+#include "interrupt_bench.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include <array>
 #include <cerrno>
-#include <deque>
 #include <tuple>
 
-#include <fcntl.h>
 #include <linux/vfio.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace testcard::vfio_user_test
 {
-
-namespace
-{
-
-constexpr std::uint32_t intx = VFIO_PCI_INTX_IRQ_INDEX;
-constexpr std::uint32_t msi = VFIO_PCI_MSI_IRQ_INDEX;
-constexpr std::uint32_t msix = VFIO_PCI_MSIX_IRQ_INDEX;
-constexpr std::uint32_t assign = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-constexpr std::uint32_t trigger = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
-constexpr std::uint32_t mask = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK;
-constexpr std::uint32_t unmask = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
-constexpr std::uint32_t unmaskEvent = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
-constexpr std::uint32_t triggerSome = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER;
-
-struct InterruptBench : Bench {
-    explicit InterruptBench(const bus::FunctionInfo &info = plainFunction())
-        : Bench{info}, client{connect()}
-    {
-        enable();
-    }
-
-    void level(bool asserted) { device.bus.irq.setLevel(asserted); }
-
-    /// MSI Enable and Multiple Message Enable, as the guest writes them.
-    void enableMsi(unsigned log2Vectors = 2)
-    {
-        const auto control = static_cast<std::uint16_t>(1u | log2Vectors << 4);
-        REQUIRE(client.write(configRegion, bus::ConfigSpace::msiCapability + 2, bytesOf(control)) ==
-                0);
-    }
-    void enableMsix(bool enabled = true)
-    {
-        const auto control = static_cast<std::uint16_t>(enabled ? 0x8000 : 0);
-        REQUIRE(client.write(configRegion, bus::ConfigSpace::msixCapability + 2,
-                             bytesOf(control)) == 0);
-    }
-
-    RawClient &client;
-};
-
-/// As many events as a client assigns, and their descriptors.
-struct Events {
-    explicit Events(std::size_t count) : events(count)
-    {
-        for (const Event &event : events)
-            fds.push_back(event.fd());
-    }
-    std::vector<int> chunk(std::size_t first, std::size_t count) const
-    {
-        const auto begin = fds.begin() + static_cast<std::ptrdiff_t>(first);
-        return {begin, begin + static_cast<std::ptrdiff_t>(count)};
-    }
-    std::deque<Event> events;
-    std::vector<int> fds;
-};
-
-} // namespace
 
 TEST_CASE("Interrupt types are told as VFIO describes them", "[vfio-user]")
 {
@@ -328,86 +266,6 @@ TEST_CASE("A client may trigger interrupts itself", "[vfio-user]")
     CHECK(events.events[1].take() == 1);
     CHECK(events.events[2].take() == 0);
     CHECK(events.events[3].take() == 1);
-}
-
-TEST_CASE("Interrupt settings that make no sense are refused and change nothing", "[vfio-user]")
-{
-    InterruptBench bench;
-    Events events{17};
-    Event kept;
-    REQUIRE(bench.client.setIrqs(assign, msi, 0, 1, {kept.fd()}) == 0);
-    const std::size_t before = openFds();
-    const auto refused = [&](std::uint32_t flags, std::uint32_t index, std::uint32_t start,
-                             std::uint32_t count, const std::vector<int> &fds = {},
-                             const Bytes &data = {}) {
-        return bench.client.setIrqs(flags, index, start, count, fds, data) == EINVAL;
-    };
-    CHECK(refused(trigger, 5, 0, 0));
-    CHECK(refused(trigger, 0xFFFFFFFF, 0, 0));
-    CHECK(refused(0, msi, 0, 0));
-    CHECK(refused(VFIO_IRQ_SET_ACTION_TRIGGER, msi, 0, 1));
-    CHECK(refused(VFIO_IRQ_SET_DATA_NONE, msi, 0, 1));
-    CHECK(refused(trigger | VFIO_IRQ_SET_DATA_BOOL, msi, 0, 1, {}, Bytes(1)));
-    CHECK(refused(trigger | VFIO_IRQ_SET_ACTION_MASK, msi, 0, 1));
-    CHECK(refused(trigger | 0x40, msi, 0, 1));
-    CHECK(refused(trigger, msi, 1, 0));
-    CHECK(refused(mask, intx, 0, 0));
-    CHECK(refused(assign, msi, 0, 0));
-    CHECK(refused(trigger, msi, 0, 5));
-    CHECK(refused(trigger, msi, 4, 1));
-    CHECK(refused(trigger, msi, 0xFFFFFFFF, 2));
-    CHECK(refused(trigger, msi, 2, 0xFFFFFFFF));
-    CHECK(refused(assign, msi, 0, 4, events.chunk(0, 3)));
-    CHECK(refused(assign, msi, 0, 2, events.chunk(0, 3)));
-    CHECK(refused(assign, msi, 0, 4, events.chunk(0, 17)));
-    CHECK(refused(trigger, msi, 0, 1, events.chunk(0, 1)));
-    CHECK(refused(triggerSome, msi, 0, 2, {}, Bytes(1)));
-    CHECK(refused(triggerSome, msi, 0, 1, {}, Bytes(2)));
-    CHECK(refused(trigger, msi, 0, 1, {}, Bytes(4)));
-    CHECK(refused(mask, msi, 0, 1));
-    CHECK(refused(unmask, msi, 0, 1));
-    CHECK(refused(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, intx, 0, 1,
-                  events.chunk(0, 1)));
-    CHECK(refused(trigger, VFIO_PCI_REQ_IRQ_INDEX, 0, 1));
-    CHECK(refused(assign, msix, 0, 1, events.chunk(0, 1))); // this card has none
-    CHECK(openFds() == before);
-
-    bench.enableMsi(0);
-    bench.device.bus.irq.signal(0);
-    CHECK(kept.take() == 1);
-}
-
-TEST_CASE("Only eventfds are taken as events, and all of them or none", "[vfio-user]")
-{
-    InterruptBench bench;
-    Event good;
-    int pipe[2];
-    REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
-    ::close(pipe[0]); // a write to it would be a SIGPIPE
-    MemoryFile file{4096};
-    const std::size_t before = openFds();
-    CHECK(bench.client.setIrqs(assign, msi, 0, 1, {pipe[1]}) == EINVAL);
-    CHECK(bench.client.setIrqs(assign, msi, 0, 1, {file.fd()}) == EINVAL);
-    CHECK(bench.client.setIrqs(assign, msi, 0, 1, {bench.client.fd()}) == EINVAL);
-    CHECK(bench.client.setIrqs(assign, msi, 0, 2, {good.fd(), pipe[1]}) == EINVAL);
-    CHECK(bench.client.setIrqs(unmaskEvent, intx, 0, 1, {pipe[1]}) == EINVAL);
-    CHECK(openFds() == before);
-    bench.enableMsi(0);
-    bench.device.bus.irq.signal(0);
-    CHECK(good.take() == 0);
-    ::close(pipe[1]);
-}
-
-TEST_CASE("An event that blocks and is full does not hold the card up", "[vfio-user]")
-{
-    InterruptBench bench;
-    const vfio_user::FileDescriptor full{::eventfd(0, EFD_CLOEXEC)};
-    const std::uint64_t most = 0xFFFFFFFFFFFFFFFE;
-    REQUIRE(::write(full.get(), &most, sizeof most) == sizeof most);
-    REQUIRE(bench.client.setIrqs(assign, msi, 0, 1, {full.get()}) == 0);
-    bench.enableMsi(0);
-    bench.device.bus.irq.signal(0);
-    CHECK(bench.client.read32(configRegion, 0) == 0xFFFE7C01);
 }
 
 } // namespace testcard::vfio_user_test
