@@ -7,11 +7,20 @@
 namespace testcard::launcher
 {
 
-LifetimeBench::LifetimeBench(std::vector<std::string> arguments)
+std::string LifetimeBench::program()
 {
-    arguments.insert(arguments.begin(), SESSION_PROCESS);
-    // Not by a reaper of ours, and with a group of its own: what cleans up must be its own doing.
-    auto child = ChildProcess::start({.argv = std::move(arguments), .log = scratch_.path() / "out"},
+    return SESSION_PROCESS;
+}
+
+LifetimeBench::LifetimeBench(std::vector<std::string> arguments, std::vector<std::string> prefix,
+                             std::vector<std::string> environment)
+{
+    prefix.push_back(program());
+    prefix.insert(prefix.end(), arguments.begin(), arguments.end());
+    // Not known to a reaper of ours: what cleans up must be its own doing.
+    auto child = ChildProcess::start({.argv = std::move(prefix),
+                                      .environment = std::move(environment),
+                                      .log = scratch_.path() / "out"},
                                      nullptr);
     if (!child) FAIL(child.error().message);
     process_ = std::move(*child);

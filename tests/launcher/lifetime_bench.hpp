@@ -21,7 +21,11 @@ namespace testcard::launcher
 class LifetimeBench
 {
 public:
-    explicit LifetimeBench(std::vector<std::string> arguments = {});
+    /// `prefix` runs the program (setpriv ...), `environment` is added to ours.
+    explicit LifetimeBench(std::vector<std::string> arguments = {},
+                           std::vector<std::string> prefix = {},
+                           std::vector<std::string> environment = {});
+    static std::string program();
 
     /// Waits until it has said "waiting", and reads what it has told.
     void begin(std::chrono::seconds limit = std::chrono::seconds{10});
