@@ -101,7 +101,7 @@ RgbImage drawSheet(const std::vector<Thumbnail> &thumbnails, const Grid &grid,
         const std::uint32_t y = grid.titleHeight + margin +
                                 i / grid.columns * (grid.cellHeight + grid.labelHeight() + margin);
         copyInto(sheet, thumbnails[i].image, x, y);
-        drawText(sheet, x, y + grid.cellHeight + margin / 2, labelOf(thumbnails[i].note),
+        drawText(sheet, x, y + thumbnails[i].image.height + margin / 2, labelOf(thumbnails[i].note),
                  grid.labelScale);
     }
     return sheet;

@@ -65,14 +65,31 @@ std::uint64_t Shape::bytes() const
 
 bool PictureView::complete() const
 {
-    const Plane plane = shape.plane(0);
-    if (plane.lines == 0 || stride < plane.lineBytes) return false;
-    return bytes.size() >= std::uint64_t{stride} * (plane.lines - 1) + plane.lineBytes;
+    const Plane first = shape.plane(0);
+    if (first.lineBytes == 0 || first.lines == 0 || stride < first.lineBytes) return false;
+    const unsigned last = shape.planes() - 1;
+    const Plane plane = shape.plane(last);
+    return bytes.size() >= startOf(last) + strideOf(last) * (plane.lines - 1) + plane.lineBytes;
 }
 
 std::span<const std::uint8_t> PictureView::line(unsigned plane, std::uint32_t index) const
 {
-    return bytes.subspan(std::size_t{stride} * index, shape.plane(plane).lineBytes);
+    return bytes.subspan(startOf(plane) + strideOf(plane) * index, shape.plane(plane).lineBytes);
+}
+
+/// The other planes of a padded picture are padded in proportion (V4L2, "Planar YUV formats").
+std::uint64_t PictureView::strideOf(unsigned plane) const
+{
+    if (plane == 0) return stride;
+    return std::uint64_t{stride} * shape.plane(plane).lineBytes / shape.plane(0).lineBytes;
+}
+
+std::uint64_t PictureView::startOf(unsigned plane) const
+{
+    std::uint64_t start = 0;
+    for (unsigned i = 0; i < plane; ++i)
+        start += strideOf(i) * shape.plane(i).lines;
+    return start;
 }
 
 PictureView viewOf(const Shape &shape, std::span<const std::uint8_t> bytes)

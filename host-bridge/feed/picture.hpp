@@ -55,6 +55,10 @@ struct PictureView {
     /// Whether `bytes` reaches to the end of the last line. The other functions rely on it.
     bool complete() const;
     std::span<const std::uint8_t> line(unsigned plane, std::uint32_t index) const;
+
+private:
+    std::uint64_t strideOf(unsigned plane) const;
+    std::uint64_t startOf(unsigned plane) const;
 };
 
 /// A picture without padding.
