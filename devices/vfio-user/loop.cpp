@@ -112,10 +112,10 @@ void Loop::turn(std::chrono::nanoseconds longest)
 void Loop::callTurnHandlers()
 {
     // Handlers may add and remove handlers; those that are added wait for the next turn.
-    std::vector<WatchId> ids;
+    turnIds_.clear();
     for (const auto &[id, handler] : turnHandlers_)
-        ids.push_back(id);
-    for (const WatchId id : ids) {
+        turnIds_.push_back(id);
+    for (const WatchId id : turnIds_) {
         const auto found = turnHandlers_.find(id);
         if (found == turnHandlers_.end()) continue;
         const auto handler = found->second.handler; // outlives its own removal

@@ -91,6 +91,9 @@ private:
     WatchId nextId_ = 1;
     std::map<WatchId, Watch> watches_;
     std::map<WatchId, TurnHandler> turnHandlers_;
+
+    // What one turn goes through; members to spare the loop their making.
+    std::vector<WatchId> turnIds_;
     std::vector<pollfd> polled_;
     std::vector<WatchId> polledIds_;
 };

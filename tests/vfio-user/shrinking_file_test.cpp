@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Files that change their size while they are mapped.
 #include "dma_bench.hpp"
+#include "vfio-user/file_mapping.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <cerrno>
 #include <cstdlib>
+#include <deque>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -70,6 +73,20 @@ TEST_CASE("A file that grows can be mapped further", "[vfio-user]")
     CHECK(client.map(page, page, file.fd(), page) == 0);
     CHECK(bench.write(2 * page - 2, textBytes("x")) == bus::DmaStatus::ok);
     CHECK(file.get(2 * page - 2, 2) == textBytes("x"));
+}
+
+TEST_CASE("The mappings of a process are bounded", "[vfio-user]")
+{
+    using vfio_user::FileMapping;
+    const MemoryFile file{page};
+    std::deque<FileMapping> mappings;
+    int error = 0;
+    while (error == 0 && mappings.size() < 2 * FileMapping::most)
+        error = mappings.emplace_back().open(file.fd(), page, true);
+    CHECK(error == ENOSPC);
+    CHECK(mappings.size() == FileMapping::most + 1);
+    mappings.pop_front();
+    CHECK(mappings.emplace_back().open(file.fd(), page, true) == 0);
 }
 
 TEST_CASE("A bus error that is nobody's map ends the process as ever", "[vfio-user]")
