@@ -77,7 +77,7 @@ std::string Node::description() const
     case Kind::real: return fmt::format("the number {}", real);
     case Kind::boolean: return boolean ? "true" : "false";
     case Kind::moment: return "a date or time";
-    case Kind::list: return "a list";
+    case Kind::list: return items.empty() ? "an empty list" : "a list";
     case Kind::table: return "a table";
     }
     return {};

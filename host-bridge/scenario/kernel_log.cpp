@@ -36,9 +36,10 @@ bool anyMatches(const std::vector<Matcher> &matchers, std::string_view line)
                        [&](const Matcher &matcher) { return matcher.matches(line); });
 }
 
-/// Without "[    1.234567] ", so that the same report counts once.
+/// Without "[    1.234567] " and a serial line's CR, so that the same report counts once.
 std::string_view withoutTime(std::string_view line)
 {
+    if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.starts_with('[')) return line;
     const std::size_t end = line.find("] ");
     return end == std::string_view::npos ? line : line.substr(end + 2);

@@ -48,31 +48,31 @@ struct Failure {
 };
 
 struct StepResult {
-    std::string name;
-    std::string verb;
+    std::string name{};
+    std::string verb{};
     Outcome outcome = Outcome::skipped;
     Cause cause = Cause::none;
-    std::vector<std::string> messages;  ///< what was not as expected
-    std::chrono::milliseconds start{0}; ///< since the scenario's start
+    std::vector<std::string> messages{}; ///< what was not as expected
+    std::chrono::milliseconds start{0};  ///< since the scenario's start
     std::chrono::milliseconds duration{0};
-    std::string ending;      ///< "exit code 0"; empty for host actions
-    std::string output;      ///< of the command, bounded
-    std::string errorOutput; ///< of the command, bounded
-    std::string metrics;     ///< a JSON object; empty for none
-    unsigned attempts = 0;   ///< more than one only with `within`
+    std::string ending{};      ///< "exit code 0"; empty for host actions
+    std::string output{};      ///< of the command, bounded
+    std::string errorOutput{}; ///< of the command, bounded
+    std::string metrics{};     ///< a JSON object; empty for none
+    unsigned attempts = 0;     ///< more than one only with `within`
 };
 
 /// The table that a report about video begins with.
 struct FrameTable {
-    std::optional<std::uint64_t> sent; ///< by the card; nothing if it could not be asked
-    std::optional<std::uint64_t> received;
-    std::optional<std::uint64_t> dropped;
-    std::optional<std::uint64_t> torn;
-    std::optional<std::uint64_t> repeated;
-    std::optional<std::uint64_t> outOfOrder;
-    std::optional<std::uint64_t> wrong;
-    std::string driver;
-    std::string signal; ///< "1280x720p60, YUYV"
+    std::optional<std::uint64_t> sent{}; ///< by the card; nothing if it could not be asked
+    std::optional<std::uint64_t> received{};
+    std::optional<std::uint64_t> dropped{};
+    std::optional<std::uint64_t> torn{};
+    std::optional<std::uint64_t> repeated{};
+    std::optional<std::uint64_t> outOfOrder{};
+    std::optional<std::uint64_t> wrong{};
+    std::string driver{};
+    std::string signal{}; ///< "1280x720p60, YUYV"
 };
 
 struct Times {

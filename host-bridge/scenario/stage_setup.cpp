@@ -139,7 +139,12 @@ std::vector<std::pair<std::string, std::string>> StageSetup::versions() const
 void StageSetup::tearDown()
 {
     agent_.reset();
-    if (machine_) machine_->destroy();
+    if (machine_) {
+        machine_->destroy();
+        std::error_code ignored; // a guest that runs elsewhere has its log there
+        const bool logged = std::filesystem::file_size(machine_->emulatorLog(), ignored) > 0;
+        if (logged && !ignored) artifacts_.copy(machine_->emulatorLog(), "qemu.log");
+    }
     machine_.reset();
     cards_.clear();
     processes_.clear();

@@ -81,6 +81,8 @@ TEST_CASE("Wrong values are told with what was expected", "[scenario]")
                                   "\"jsn\"; did you mean \"json\"?"},
         Case{"collect = [\"a\"]",
              "6:12: step[0].collect[0]: \"a\" is not an absolute path of the guest"},
+        Case{"collect = []",
+             "6:11: step[0].collect: expected a string or a list of strings, found an empty list"},
         Case{"environment = 1", "6:15: step[0].environment: expected a table, found the integer 1"},
         Case{"environment = { A = 1 }", "6:21: step[0].environment.A: expected a string with "
                                         "something in it, found the integer 1"},

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The testcard command as a user calls it: what it prints and how it ends. No guest is started.
+#include "scenario/config.hpp"
+#include "scenario/exit_codes.hpp"
+#include "temporary_folder.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <sys/wait.h>
+
+namespace testcard::scenario
+{
+
+namespace fs = std::filesystem;
+
+namespace
+{
+
+struct Called {
+    int code = -1;
+    std::string output;
+    std::string errors;
+};
+
+/// Meson says where the command is; without it these tests have nothing to test.
+std::string command()
+{
+    const char *path = std::getenv("TESTCARD_COMMAND");
+    return path ? path : "";
+}
+
+std::string read(const fs::path &file)
+{
+    std::ifstream in(file);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+Called call(const std::string &arguments)
+{
+    const TemporaryFolder folder;
+    const fs::path output = folder.path() / "out";
+    const fs::path errors = folder.path() / "err";
+    const std::string line = "'" + command() + "' " + arguments + " >" + output.string() + " 2>" +
+                             errors.string() + " </dev/null";
+    const int status = std::system(line.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(output), read(errors)};
+}
+
+bool has(const std::string &text, const std::string &part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("testcard without a command says which there are", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const Called called = call("");
+    CHECK(called.code == exitUsage);
+    CHECK(has(called.errors, "A subcommand is required"));
+    const Called help = call("--help");
+    CHECK(help.code == exitPassed);
+    for (const char *word : {"run", "serve", "list", "validate", "shell", "xml", "args"})
+        CHECK(has(help.output, word));
+    CHECK(has(call("--version").output, version));
+}
+
+TEST_CASE("Wrong options are usage errors", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    for (const char *wrong :
+         {"rnu", "run", "run --no-such first-light", "run first-light --jobs 2",
+          "run first-light --accel fast", "run first-light --timeout 5",
+          "run first-light --seed -1", "run first-light --repeat 0", "run no-such-scenario",
+          "serve", "serve disk", "serve capture,colour=red", "serve capture --socket a --socket b",
+          "shell no-such", "xml no-such", "validate no-such"})
+        CHECK(call(wrong).code == exitUsage);
+    CHECK(has(call("run first-light --jobs 2").errors, "one scenario at a time"));
+    CHECK(has(call("run frist-light").errors, "did you mean \"first-light\"?"));
+}
+
+TEST_CASE("Nothing selected has an exit code of its own", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    CHECK(call("run --tag no-such-tag").code == exitNothingSelected);
+    CHECK(call("list --filter 'no-such-*'").code == exitNothingSelected);
+}
+
+TEST_CASE("list and validate tell of every scenario", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const Called list = call("list --tag smoke");
+    CHECK(list.code == exitPassed);
+    CHECK(has(list.output, "first-light"));
+    const Called valid = call("validate");
+    CHECK(valid.code == exitPassed);
+    CHECK(has(valid.output, "without a problem"));
+}
+
+TEST_CASE("A broken scenario is refused with file, line and key, by every command",
+          "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const TemporaryFolder folder;
+    const fs::path file = folder.path() / "broken.toml";
+    std::ofstream(file) << "schema = 1\ntitle = \"T\"\n[[step]]\nrnu = \"x\"\n";
+    for (const char *verb : {"validate ", "run --dry-run ", "run ", "shell ", "args "}) {
+        const Called called = call(verb + file.string());
+        CHECK(called.code == exitUsage);
+        CHECK(has(called.errors, file.string() + ":4:1: step[0].rnu: unknown key; did you mean "
+                                                 "\"run\"?"));
+    }
+}
+
+TEST_CASE("A dry run says what would be done and starts nothing", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const Called called = call("run first-light --seed 7 --dry-run");
+    CHECK(called.code == exitPassed);
+    CHECK(has(called.output, "seed     7"));
+    CHECK(has(called.output, "card     capture,media=smpte-bars"));
+    CHECK(has(called.output, "step 1   run      frame-check"));
+}
+
+TEST_CASE("serve says how to attach its cards, and cleans up when it is told to end",
+          "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const TemporaryFolder folder;
+    const std::string socket = (folder.path() / "card").string();
+    const std::string control = (folder.path() / "control").string();
+    const std::string log = (folder.path() / "log").string();
+    const std::string script = "'" + command() + "' serve capture,name=mine --socket " + socket +
+                               " --control " + control + " >" + log +
+                               " 2>&1 & child=$!; for i in $(seq 100); do [ -S " + control +
+                               " ] && grep -q "
+                               "Ctrl-C " +
+                               log + " && break; sleep 0.05; done; kill -INT $child; wait $child";
+    CHECK(std::system(("bash -c '" + script + "'").c_str()) == 0);
+    const std::string text = read(log);
+    CHECK(has(text, "# card mine (capture) is served at " + socket));
+    CHECK(has(text, "memory-backend-memfd,id=ram,size=512M,share=on"));
+    CHECK(has(text, "\"driver\":\"vfio-user-pci\",\"id\":\"mine\""));
+    CHECK(has(text, "<qemu:arg value='-device'/>"));
+    CHECK_FALSE(fs::exists(socket));
+    CHECK_FALSE(fs::exists(control));
+}
+
+} // namespace testcard::scenario
