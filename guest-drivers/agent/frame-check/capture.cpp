@@ -81,6 +81,7 @@ private:
         watchdog_.allIsWell();
         if (auto adopted = device.adoptSignal(options_.signalTimeout); !adopted)
             return tl::unexpected(adopted.error());
+        watchdog_.allIsWell(); // waiting for the signal may have taken long
         const auto format = device.setFormat(options_.format);
         if (!format) return tl::unexpected(format.error());
         outcome_.shape = format->shape;
