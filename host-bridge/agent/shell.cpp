@@ -177,7 +177,6 @@ tl::expected<ExitStatus, Error> shell(Client &client, const ShellOptions &option
     auto running = client.start(
         command, [&options](Stream, std::string_view bytes) { writeAll(options.output, bytes); });
     if (!running) return tl::unexpected(running.error());
-    const RawTerminal raw(options.input);
     return Session(options, *std::move(running), isTerminal).run();
 }
 

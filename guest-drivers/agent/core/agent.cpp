@@ -17,7 +17,7 @@ namespace
 
 using namespace std::chrono_literals;
 
-constexpr LinkLimits ownLimits{.window = 256 * 1024, .maxPayload = maxPayloadBytes};
+constexpr LinkLimits ownLimits{.window = 512 * 1024, .maxPayload = maxPayloadBytes};
 /// A killed process that lives on for so long waits in the kernel for something that does not come.
 constexpr Time killGrace = 3s;
 

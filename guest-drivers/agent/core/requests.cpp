@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 constexpr Time powerGrace = 1s;
 /// Below this the bytes are copied out of the scratch message rather than sent with it.
 constexpr std::size_t copyBelow = 16 * 1024;
+/// A virtio port takes 32 KiB in one write: two writes a frame, not two and a tiny one.
+constexpr std::size_t largestFrame = 64 * 1024;
 
 } // namespace
 
@@ -183,10 +185,12 @@ std::span<std::uint8_t> Agent::outputSpace()
 {
     if (!hasRoom()) return {};
     if (scratch_.empty())
-        scratch_ = makeOutput(0, OutputStream::Output, maxPayloadBytes - outputHeadBytes);
+        scratch_ =
+            makeOutput(0, OutputStream::Output, largestFrame - frameHeaderBytes - outputHeadBytes);
     const std::size_t head = frameHeaderBytes + outputHeadBytes;
-    const std::size_t most = std::min<std::size_t>(link_.maxPayload(), maxPayloadBytes);
-    return std::span(scratch_).subspan(head, most - outputHeadBytes);
+    const std::size_t frame =
+        std::min(largestFrame, frameHeaderBytes + link_.maxPayload() + frameTrailerBytes);
+    return std::span(scratch_).subspan(head, frame - head - frameTrailerBytes);
 }
 
 void Agent::outputFilled(std::uint32_t request, OutputStream stream, std::size_t bytes)

@@ -5,10 +5,10 @@
 
 #include <array>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <string>
 
 #include <dirent.h>
 
@@ -21,11 +21,9 @@ namespace
 constexpr int mostPasses = 64;
 
 /// The parent of a process that lives; 0 if there is none (any more) or it is a zombie.
-pid_t parentOf(const char *process)
+pid_t parentOf(const std::string &process)
 {
-    std::array<char, 64> path{};
-    std::snprintf(path.data(), path.size(), "/proc/%s/stat", process);
-    const FileDescriptor file(open(path.data(), O_RDONLY | O_CLOEXEC));
+    const FileDescriptor file(open(("/proc/" + process + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return 0;
     std::array<char, 512> text{};
     const ssize_t bytes = read(file.get(), text.data(), text.size() - 1);

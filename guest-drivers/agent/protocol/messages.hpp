@@ -50,8 +50,9 @@ inline constexpr std::size_t mostRequests = 64;    ///< under way at once in a s
 inline constexpr std::size_t mostArguments = 4096; ///< also of environment variables
 inline constexpr std::size_t mostPathBytes = 4095; ///< PATH_MAX without its NUL
 inline constexpr std::size_t mostMarkBytes = 4096;
-inline constexpr std::size_t mostTextBytes = 4096;           ///< of an error message, of a name
-inline constexpr std::uint32_t inputCreditBytes = 64 * 1024; ///< input of a request in the agent
+inline constexpr std::size_t mostTextBytes = 4096; ///< of an error message, of a name
+inline constexpr std::uint32_t inputCreditBytes =
+    256 * 1024; ///< of a request, unread, in the agent
 
 struct TerminalRequest {
     std::uint16_t rows = 24;
