@@ -64,6 +64,7 @@ driver_build() {
         rm -rf "$built"
         mv "$work/driver" "$built"
     fi
+    touch "$built" # the builder keeps what was used last
     for file in "$built"/*.ko; do driver_add "$file"; done
 }
 
