@@ -31,7 +31,10 @@ void TestMachine::enable()
     if (function.info().msiVectors) enableMsi();
 }
 
-void TestMachine::enableMsi() { configWrite16(bus::ConfigSpace::msiCapability + 2, 0x0001); }
+void TestMachine::enableMsi()
+{
+    configWrite16(bus::ConfigSpace::msiCapability + 2, 0x0001);
+}
 
 std::uint32_t TestMachine::configRead32(std::size_t offset)
 {

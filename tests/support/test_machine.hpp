@@ -54,7 +54,8 @@ public:
     void write(std::uint64_t offset, std::uint32_t value, unsigned bar = 0);
 
     /// A structure in guest memory; the address must lie in RAM and be aligned for it.
-    template <typename Structure> Structure &at(std::uint64_t address)
+    template <typename Structure>
+    Structure &at(std::uint64_t address)
     {
         return *reinterpret_cast<Structure *>(ram.data() + (address - ramAddress));
     }
