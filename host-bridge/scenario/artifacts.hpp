@@ -21,6 +21,7 @@ namespace testcard::scenario
 ///     serial.log, kernel.log         the guest's console, its kernel log at the end
 ///     card-NAME.log                  a card's process
 ///     domain.xml, qemu.txt           the guest as libvirt and as QEMU got it
+///     guest-packages.txt             the Debian packages in the guest, with versions
 ///     qemu.log                       what QEMU wrote, if anything
 ///     steps/NN-NAME.stdout|.stderr   what a step's command wrote
 ///     guest/...                      what steps collected, by its path in the guest

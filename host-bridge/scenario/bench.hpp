@@ -43,7 +43,8 @@ struct GuestImage {
     std::filesystem::path initrd;
     std::filesystem::path squashfs; ///< empty without extra packages
     std::string kernelVersion;
-    std::string commandLine; ///< what the image wants on the kernel's command line
+    std::string commandLine;          ///< what the image wants on the kernel's command line
+    std::filesystem::path manifest{}; ///< a list of the packages in it, with versions
 };
 
 /// The QEMU that the set-up found or unpacked.
@@ -128,6 +129,9 @@ public:
     startMachine(const launcher::GuestConfig &config) = 0;
     virtual Result<std::unique_ptr<GuestAgent>> connect(const std::filesystem::path &socket,
                                                         const agent::ConnectOptions &options) = 0;
+    /// SHA-256 of files, in hexadecimal, in their order; what cannot be read has an empty one. Safe
+    /// to call while another thread waits for the guest.
+    virtual std::vector<std::string> hashes(const std::vector<std::filesystem::path> &files) = 0;
     /// Of the libraries and programs that results name beside QEMU and the kernel.
     virtual std::vector<std::pair<std::string, std::string>> versions() const = 0;
 };

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -136,6 +137,19 @@ public:
         return std::make_unique<ConnectedAgent>(*std::move(client));
     }
 
+    std::vector<std::string> hashes(const std::vector<fs::path> &files) override
+    {
+        constexpr std::chrono::milliseconds limit{60'000};
+        Program program;
+        program.name = "sha256sum";
+        program.argv = {"sha256sum", "--"};
+        for (const fs::path &file : files)
+            program.argv.push_back(file.string());
+        program.limit = limit;
+        const auto answer = runProgram(session_, program, [](const std::string &) {});
+        return hashesIn(answer.value_or(""), files);
+    }
+
     std::vector<std::pair<std::string, std::string>> versions() const override
     {
         return {{"testcard", version},
@@ -150,8 +164,8 @@ private:
             const auto found = parts.find(key);
             return found == parts.end() ? std::string{} : found->second;
         };
-        GuestImage image{part("KERNEL"), part("INITRD"), part("SQUASHFS"), part("KERNEL_VERSION"),
-                         part("CMDLINE")};
+        GuestImage image{part("KERNEL"),         part("INITRD"),  part("SQUASHFS"),
+                         part("KERNEL_VERSION"), part("CMDLINE"), part("MANIFEST")};
         if (image.kernel.empty() || image.initrd.empty())
             return failure(Cause::infrastructure, "build-guest named no kernel or no initrd");
         return image;
@@ -226,6 +240,22 @@ Result<Emulator> findEmulator(const Places &places)
                        fmt::format("there is no QEMU: {} names none and none is in PATH; "
                                    "./scenarios/run gets one",
                                    file.string()));
+    return out;
+}
+
+std::vector<std::string> hashesIn(std::string_view answer, const std::vector<fs::path> &files)
+{
+    constexpr std::size_t digits = 64;
+    std::map<std::string, std::string> known;
+    while (!answer.empty()) {
+        const std::string_view line = answer.substr(0, answer.find('\n'));
+        answer.remove_prefix(std::min(answer.size(), line.size() + 1));
+        if (line.size() > digits + 2)
+            known[std::string(line.substr(digits + 2))] = std::string(line.substr(0, digits));
+    }
+    std::vector<std::string> out;
+    for (const fs::path &file : files)
+        out.push_back(known[file.string()]);
     return out;
 }
 

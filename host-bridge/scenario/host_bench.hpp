@@ -9,6 +9,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace testcard::scenario
 {
@@ -35,6 +38,10 @@ std::unique_ptr<Bench> makeHostBench(launcher::Session &session, Places places,
 /// The arguments of host-bridge/guest/build-guest for a guest whose image goes below `cache`.
 std::vector<std::string> buildGuestArguments(const Guest &guest,
                                              const std::filesystem::path &cache);
+
+/// The hashes that `sha256sum` gave for files, in their order; empty ones for those it left out.
+std::vector<std::string> hashesIn(std::string_view answer,
+                                  const std::vector<std::filesystem::path> &files);
 
 /// QEMU as the set-up left it in BUILD/setup/env, or that of the system.
 Result<Emulator> findEmulator(const Places &places);

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <thread>
 
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -46,22 +47,31 @@ std::string stepLine(const StepResult &step)
     return fmt::format("  {:<7} {} ({:.1f} s)", mark(step.outcome), printable(step.name), seconds);
 }
 
-/// Standard error carries the progress, standard output the reports.
-void tell(const std::string &line)
-{
-    fmt::print(stderr, "{}\n", line);
-}
-
-void report(const std::string &text)
-{
-    fmt::print("{}", text);
-    std::fflush(stdout);
-}
-
-/// For logs: a line whenever something begins or ends.
-class LineProgress : public Progress
+/// Where progress and reports are written.
+class Writer : public Progress
 {
 public:
+    Writer(std::FILE *progress, std::FILE *reports) : progress_(progress), reports_(reports) {}
+
+protected:
+    void tell(const std::string &line) { fmt::print(progress_, "{}\n", line); }
+    void report(const std::string &text)
+    {
+        std::fflush(progress_);
+        fmt::print(reports_, "{}", text);
+        std::fflush(reports_);
+    }
+
+    std::FILE *progress_;
+    std::FILE *reports_;
+};
+
+/// For logs: a line whenever something begins or ends.
+class LineProgress : public Writer
+{
+public:
+    using Writer::Writer;
+
     void scenarioBegins(const Scenario &scenario) override
     {
         tell(fmt::format("{}: {}", scenario.name, scenario.title));
@@ -81,6 +91,8 @@ public:
 class GithubProgress final : public LineProgress
 {
 public:
+    using LineProgress::LineProgress;
+
     void scenarioBegins(const Scenario &scenario) override
     {
         tell(fmt::format("::group::{}: {}", scenario.name, escapedData(scenario.title)));
@@ -95,7 +107,7 @@ public:
     }
 
 private:
-    void annotate(const RunResult &result) const
+    void annotate(const RunResult &result)
     {
         std::uint32_t line = 1;
         for (std::size_t i = 0; i < result.steps.size() && i < scenario_->steps.size(); ++i) {
@@ -146,10 +158,13 @@ private:
 };
 
 /// For people: one line that moves, redrawn by a thread so that the seconds go on.
-class TerminalProgress final : public Progress
+class TerminalProgress final : public Writer
 {
 public:
-    TerminalProgress() : thread_([this] { animate(); }) {}
+    TerminalProgress(std::FILE *progress, std::FILE *reports)
+        : Writer(progress, reports), thread_([this] { animate(); })
+    {
+    }
     ~TerminalProgress() override
     {
         {
@@ -208,14 +223,18 @@ private:
         current_.clear();
     }
 
-    static void erase() { fmt::print(stderr, "\r\x1b[K"); }
+    void erase()
+    {
+        fmt::print(progress_, "\r\x1b[K");
+        std::fflush(progress_);
+    }
 
-    static std::size_t columns()
+    std::size_t columns() const
     {
         winsize size{};
         constexpr std::size_t usual = 80;
-        return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
-                                                                               : usual;
+        return ioctl(fileno(progress_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+                                                                                   : usual;
     }
 
     void draw()
@@ -226,8 +245,8 @@ private:
         if (!detail_.empty()) text += fmt::format("  {}", detail_);
         const std::size_t room = columns() - 1;
         if (text.size() > room) text.resize(room);
-        fmt::print(stderr, "\r\x1b[K{}", text);
-        std::fflush(stderr);
+        fmt::print(progress_, "\r\x1b[K{}", text);
+        std::fflush(progress_);
     }
 
     void animate()
@@ -273,12 +292,12 @@ ProgressKind progressKind()
     return isatty(STDERR_FILENO) != 0 && !dumb ? ProgressKind::terminal : ProgressKind::lines;
 }
 
-std::unique_ptr<Progress> makeProgress(ProgressKind kind)
+std::unique_ptr<Progress> makeProgress(ProgressKind kind, std::FILE *progress, std::FILE *reports)
 {
     switch (kind) {
-    case ProgressKind::terminal: return std::make_unique<TerminalProgress>();
-    case ProgressKind::lines: return std::make_unique<LineProgress>();
-    case ProgressKind::github: return std::make_unique<GithubProgress>();
+    case ProgressKind::terminal: return std::make_unique<TerminalProgress>(progress, reports);
+    case ProgressKind::lines: return std::make_unique<LineProgress>(progress, reports);
+    case ProgressKind::github: return std::make_unique<GithubProgress>(progress, reports);
     }
     return silentProgress();
 }

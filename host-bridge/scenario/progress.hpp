@@ -7,6 +7,7 @@
 #include "scenario/scenario.hpp"
 
 #include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -35,7 +36,9 @@ enum class ProgressKind { terminal, lines, github };
 /// GitHub's under GitHub Actions, a terminal's if stderr is one, else plain lines.
 ProgressKind progressKind();
 
-std::unique_ptr<Progress> makeProgress(ProgressKind kind);
+/// Progress goes to `progress`, reports go to `reports`; both must outlive it.
+std::unique_ptr<Progress> makeProgress(ProgressKind kind, std::FILE *progress = stderr,
+                                       std::FILE *reports = stdout);
 
 /// Nothing is told to anybody.
 std::unique_ptr<Progress> silentProgress();

@@ -84,11 +84,11 @@ private:
         result_.times.setUp = sinceStart();
         const auto booted = setup.connectAgent(watch);
         result_.times.boot = sinceStart() - result_.times.setUp;
-        result_.versions = setup.versions();
         if (booted)
             performSteps(setup, watch, artifacts);
         else
             worsen(booted.error());
+        result_.versions = setup.versions();
         judgeKernelLog(setup, watch, artifacts);
         watch.stop();
         progress_.phase("ending the guest");

@@ -42,11 +42,22 @@ Result<void> StageSetup::prepare()
                                    [this](const std::string &line) { progress_.detail(line); });
     if (!image) return tl::unexpected(image.error());
     image_ = *std::move(image);
+    if (!image_.manifest.empty()) artifacts_.copy(image_.manifest, "guest-packages.txt");
     progress_.phase("looking at QEMU");
     auto emulator = bench_.emulator(image_);
     if (!emulator) return tl::unexpected(emulator.error());
     emulator_ = *std::move(emulator);
     return {};
+}
+
+void StageSetup::startHashing()
+{
+    for (const std::filesystem::path &file :
+         {image_.kernel, image_.initrd, image_.squashfs, emulator_.binary})
+        if (!file.empty()) hashedFiles_.push_back(file);
+    for (const std::filesystem::path &module : scenario_.guest.modules)
+        hashedFiles_.push_back(module);
+    hashes_ = std::async(std::launch::async, [this] { return bench_.hashes(hashedFiles_); });
 }
 
 Result<void> StageSetup::startCards(Watch &watch)
@@ -83,6 +94,7 @@ Result<void> StageSetup::startMachine(Watch &watch)
     if (!machine) return tl::unexpected(machine.error());
     machine_ = *std::move(machine);
     watch.add(*machine_);
+    startHashing();
     return {};
 }
 
@@ -119,7 +131,7 @@ std::string StageSetup::kernelLog(Watch &watch)
     return observed && *observed ? (*observed)->output : std::string{};
 }
 
-std::vector<std::pair<std::string, std::string>> StageSetup::versions() const
+std::vector<std::pair<std::string, std::string>> StageSetup::versions()
 {
     auto out = bench_.versions();
     const auto add = [&](std::string name, std::string value) {
@@ -133,11 +145,16 @@ std::vector<std::pair<std::string, std::string>> StageSetup::versions() const
     add("kernel-image", image_.kernel.string());
     add("initrd", image_.initrd.string());
     add("packages-disk", image_.squashfs.string());
+    if (!hashes_.valid()) return out;
+    const std::vector<std::string> hashes = hashes_.get();
+    for (std::size_t i = 0; i < hashes.size(); ++i)
+        add("sha256 of " + hashedFiles_[i].filename().string(), hashes[i]);
     return out;
 }
 
 void StageSetup::tearDown()
 {
+    if (hashes_.valid()) hashes_.wait();
     agent_.reset();
     if (machine_) {
         machine_->destroy();

@@ -11,6 +11,7 @@
 #include "scenario/watch.hpp"
 
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,13 +50,15 @@ public:
 
     /// The guest's own record, which has all levels; empty if the guest cannot be asked any more.
     std::string kernelLog(Watch &watch);
-    std::vector<std::pair<std::string, std::string>> versions() const;
+    /// What the run is made of; waits for the hashes.
+    std::vector<std::pair<std::string, std::string>> versions();
 
     /// Ends the agent's session, the machine and the cards, in this order.
     void tearDown();
 
 private:
     Result<void> startCards(Watch &watch);
+    void startHashing();
 
     const Scenario &scenario_;
     std::uint64_t seed_;
@@ -71,6 +74,8 @@ private:
     std::unique_ptr<launcher::Machine> machine_;
     std::unique_ptr<GuestAgent> agent_;
     std::string guestKernel_;
+    std::vector<std::filesystem::path> hashedFiles_;
+    std::future<std::vector<std::string>> hashes_; ///< computed while the guest boots
 };
 
 } // namespace testcard::scenario

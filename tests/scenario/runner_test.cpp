@@ -84,6 +84,12 @@ TEST_CASE("A scenario whose steps do as expected passes and leaves its evidence"
     for (const char *name : {"resolved.json", "result.json", "junit.xml", "domain.xml", "qemu.txt"})
         CHECK_FALSE(lab.artifact(name).empty());
     CHECK(lab.world.did("mark testcard: step greet"));
+    using Version = std::pair<std::string, std::string>;
+    for (const Version &version : {Version{"testcard", "0"}, Version{"qemu", "11.1.3 (fake)"},
+                                   Version{"kernel", "6.1.0-fake"}, Version{"accelerator", "tcg"},
+                                   Version{"sha256 of vmlinux", "0123"}})
+        CHECK(std::find(result.versions.begin(), result.versions.end(), version) !=
+              result.versions.end());
 }
 
 TEST_CASE("Everything is taken down in order: agent, machine, cards", "[scenario]")
