@@ -18,6 +18,9 @@ fail() {
 set -o errtrace
 trap 'printf "error: %s:%s: this failed: %s\n" "${BASH_SOURCE[0]:-$0}" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
+# Ctrl-C is not a failure of the step that it falls into.
+trap 'printf "\ninterrupted\n" >&2; exit 130' INT
+
 say() {
     printf '%s\n' "$*" >&2
 }
