@@ -52,12 +52,19 @@ Result<void> StageSetup::prepare()
 
 void StageSetup::startHashing()
 {
-    for (const std::filesystem::path &file :
-         {image_.kernel, image_.initrd, image_.squashfs, emulator_.binary})
-        if (!file.empty()) hashedFiles_.push_back(file);
+    std::vector<std::filesystem::path> files;
+    const auto add = [&](std::string name, const std::filesystem::path &file) {
+        if (file.empty()) return;
+        hashNames_.push_back(std::move(name));
+        files.push_back(file);
+    };
+    add("qemu-sha256", emulator_.binary);
+    add("kernel-sha256", image_.kernel);
+    add("initrd-sha256", image_.initrd);
+    add("packages-disk-sha256", image_.squashfs);
     for (const std::filesystem::path &module : scenario_.guest.modules)
-        hashedFiles_.push_back(module);
-    hashes_ = std::async(std::launch::async, [this] { return bench_.hashes(hashedFiles_); });
+        add(fmt::format("{}-sha256", module.filename().string()), module);
+    hashes_ = std::async(std::launch::async, [this, files] { return bench_.hashes(files); });
 }
 
 Result<void> StageSetup::startCards(Watch &watch)
@@ -148,7 +155,7 @@ std::vector<std::pair<std::string, std::string>> StageSetup::versions()
     if (!hashes_.valid()) return out;
     const std::vector<std::string> hashes = hashes_.get();
     for (std::size_t i = 0; i < hashes.size(); ++i)
-        add("sha256 of " + hashedFiles_[i].filename().string(), hashes[i]);
+        add(hashNames_[i], hashes[i]);
     return out;
 }
 

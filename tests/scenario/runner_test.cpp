@@ -87,7 +87,7 @@ TEST_CASE("A scenario whose steps do as expected passes and leaves its evidence"
     using Version = std::pair<std::string, std::string>;
     for (const Version &version : {Version{"testcard", "0"}, Version{"qemu", "11.1.3 (fake)"},
                                    Version{"kernel", "6.1.0-fake"}, Version{"accelerator", "tcg"},
-                                   Version{"sha256 of vmlinux", "0123"}})
+                                   Version{"kernel-sha256", "0123"}})
         CHECK(std::find(result.versions.begin(), result.versions.end(), version) !=
               result.versions.end());
 }
