@@ -174,6 +174,7 @@ tl::expected<ExitStatus, Error> shell(Client &client, const ShellOptions &option
     else
         command.mergeOutput = true;
     command.keepInputOpen = true;
+    const RawTerminal raw(options.input); // before the first prompt
     auto running = client.start(
         command, [&options](Stream, std::string_view bytes) { writeAll(options.output, bytes); });
     if (!running) return tl::unexpected(running.error());

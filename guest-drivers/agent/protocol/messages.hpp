@@ -83,10 +83,10 @@ struct RunRequest {
     bool mergeOutput = false;     ///< standard error goes where standard output goes
     bool killLeftovers = false;   ///< what its first process leaves behind is killed
     std::uint32_t timeout_ms = 0; ///< 0: none
-    std::optional<TerminalRequest> terminal;
-    std::string directory;
-    std::vector<std::string> argv;
-    std::vector<std::string> environment;
+    std::optional<TerminalRequest> terminal{};
+    std::string directory{};
+    std::vector<std::string> argv{};
+    std::vector<std::string> environment{};
 };
 
 struct PutRequest {
