@@ -73,11 +73,12 @@ void writeAll(int fd, std::string_view bytes)
 class Session
 {
 public:
-    Session(const ShellOptions &options, RunningCommand command, bool isTerminal)
+    Session(const ShellOptions &options, RunningCommand command,
+            std::optional<TerminalSize> terminal)
         : options_(options),
           command_(std::move(command)),
-          isTerminal_(isTerminal),
-          size_(terminalSize(options.input))
+          isTerminal_(terminal.has_value()),
+          size_(terminal.value_or(TerminalSize{}))
     {
     }
 
@@ -152,7 +153,7 @@ private:
     const ShellOptions &options_;
     RunningCommand command_;
     bool isTerminal_;
-    TerminalSize size_;
+    TerminalSize size_; ///< that the guest's terminal has
     std::array<char, chunkBytes> chunk_{};
     std::string_view pending_; ///< what of chunk_ is not sent yet
     bool inputEnded_ = false;
@@ -178,7 +179,7 @@ tl::expected<ExitStatus, Error> shell(Client &client, const ShellOptions &option
     auto running = client.start(
         command, [&options](Stream, std::string_view bytes) { writeAll(options.output, bytes); });
     if (!running) return tl::unexpected(running.error());
-    return Session(options, *std::move(running), isTerminal).run();
+    return Session(options, *std::move(running), command.terminal).run();
 }
 
 } // namespace testcard::agent

@@ -188,7 +188,8 @@ TEST_CASE("The interactive shell works on a terminal", "[agent][program]")
         terminal.type("stty size\n");
         terminal.waitFor("40 120");
         terminal.waitFor("prompt> ");
-        terminal.type("echo wait; sleep 1000\n");
+        // Its own process says that it runs: earlier the shell itself might get the Ctrl-C.
+        terminal.type("sh -c 'echo wait; exec sleep 1000'\n");
         terminal.waitFor("\nwait");
         terminal.type("\x03");
         terminal.waitFor("prompt> ");
