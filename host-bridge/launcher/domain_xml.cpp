@@ -176,6 +176,10 @@ void addCommandLine(xml_node domain, const GuestConfig &config,
         argument("-boot");
         argument("strict=off");
     }
+    if (config.nativeHotplug) {
+        argument("-global");
+        argument(nativeHotplugProperty);
+    }
     for (std::size_t i = 0; i < config.cards.size(); ++i) {
         if (!config.cards[i].plugged) continue;
         argument("-device");

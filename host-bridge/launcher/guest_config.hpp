@@ -50,12 +50,15 @@ struct GuestConfig {
     std::vector<CardSocket> cards{};
     unsigned spareRootPorts = 2; ///< for cards that are plugged later and were not declared
 
-    std::filesystem::path
-        agentSocket{};                 ///< QEMU listens there for org.testcard.agent.0; empty: none
+    /// PCI Express' own hot-plug at the root ports in place of ACPI's (design D11); AER recovery
+    /// needs it.
+    bool nativeHotplug = false;
+
+    /// QEMU listens there for org.testcard.agent.0; empty: no such port.
+    std::filesystem::path agentSocket{};
     std::filesystem::path serialLog{}; ///< ttyS0 is written there; empty: no serial port
 
-    /// For QEMU's command line, after everything else; also where a user's own -boot or -global
-    /// goes.
+    /// For QEMU's command line, after everything else: a user's own -boot or -global.
     std::vector<std::string> extraArguments{};
 };
 
@@ -70,8 +73,8 @@ Result<void> check(const GuestConfig &config);
 /// The domain as Machine starts it; also what `testcard xml` prints. `config` must pass check().
 std::string domainXml(const GuestConfig &config);
 
-/// The same guest as arguments for a QEMU that people start themselves, argv[0] first (`testcard
-/// args`).
+/// The same guest as arguments for a QEMU that people start themselves, argv[0] first
+/// (`testcard args`).
 std::vector<std::string> qemuArguments(const GuestConfig &config);
 
 /// For a shell: quoted where needed, one option with its value per line, joined by backslashes.

@@ -93,6 +93,8 @@ struct SessionOptions {
 
 /// What one testcard process owns on its host: a private folder, a reaper, a libvirt connection.
 /// At most one at a time in a process; open it before the first thread. Thread-safe after that.
+/// libvirt's embedded driver stays bound to the first session that started a guest with it: only
+/// that one can start guests in this process.
 class Session
 {
 public:

@@ -37,6 +37,8 @@ constexpr std::array advices{
            "install the packages libvirt-daemon and libvirt-daemon-driver-qemu"},
     Advice{"Failed to connect socket to", "no libvirt daemon answers at this URI: start it, or "
                                           "leave --connect out to use the embedded driver"},
+    Advice{"Cannot open embedded driver",
+           "a process has libvirt's embedded driver for one session only: keep the session"},
     Advice{"Could not access KVM", "use --accel auto or --accel tcg"},
     Advice{"could not get preferred machine",
            "this accelerator is not available on this host: use --accel auto or --accel tcg"},

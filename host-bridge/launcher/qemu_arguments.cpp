@@ -59,6 +59,7 @@ void addMachine(Arguments &arguments, const GuestConfig &config)
     for (const char *plain : {"-no-user-config", "-nodefaults", "-no-reboot"})
         arguments.add(plain);
     arguments.add("-display", "none");
+    if (config.nativeHotplug) arguments.add("-global", nativeHotplugProperty);
 }
 
 void addBoot(Arguments &arguments, const GuestConfig &config)

@@ -41,6 +41,10 @@ inline RootAddress diskAddress(std::size_t index)
     return {firstDiskSlot + static_cast<unsigned>(index), 0};
 }
 
+/// The value of QEMU's -global with which Linux takes hot-plug to be the root ports' own.
+inline constexpr const char *nativeHotplugProperty =
+    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
+
 /// `max` is what TCG can do; under KVM a guest sees the host's processor.
 inline std::string_view defaultCpuModel(const GuestConfig &config)
 {

@@ -25,7 +25,8 @@ inline GuestConfig sampleGuest()
     config.spareRootPorts = 1;
     config.agentSocket = "/run/cards/agent.sock";
     config.serialLog = "/run/cards/serial.log";
-    config.extraArguments = {"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"};
+    config.nativeHotplug = true;
+    config.extraArguments = {"-rtc", "base=2001-01-01"};
     return config;
 }
 

@@ -148,6 +148,14 @@ TEST_CASE("QEMU's arguments are the golden ones", "[launcher][args]")
     checkGolden(shellCommand(qemuArguments(sampleGuest())) + "\n", "sample.args");
 }
 
+TEST_CASE("ACPI's hot-plug is the default", "[launcher][xml][args]")
+{
+    GuestConfig config = sampleGuest();
+    config.nativeHotplug = false;
+    CHECK_THAT(domainXml(config), !ContainsSubstring("acpi-pci-hotplug"));
+    CHECK(argumentsAfter(qemuArguments(config), "-global").empty());
+}
+
 TEST_CASE("Commas in file names are doubled for QEMU", "[launcher][args]")
 {
     const auto drives = argumentsAfter(qemuArguments(sampleGuest()), "-drive");
