@@ -30,18 +30,22 @@ extern "C" void childEnded(int)
     errno = saved;
 }
 
-/// Children of our own are in our session, or lead one (libvirt's, between two forks); whoever
-/// started them waits for them. A daemon has forked once more after it made its session.
-bool isDaemon(const ProcessState &state)
+/// Who was started from here is waited for by who started it: libvirt's children, which are of our
+/// group or lead a session, and ChildProcess, which leads a group. A daemon has forked once more
+/// after it made its session, and what a card leaves behind is of the card's group.
+bool isAdopted(const ProcessState &state)
 {
-    return state.session != getsid(0) && state.session != state.pid;
+    const bool daemon = state.session != getsid(0) && state.session != state.pid;
+    const bool leftBehind =
+        state.session == getsid(0) && state.group != getpgrp() && state.group != state.pid;
+    return daemon || leftBehind;
 }
 
-void reapDaemons()
+void reapAdopted()
 {
     for (const pid_t pid : allProcesses()) {
         const auto state = processState(pid);
-        if (state && state->parent == getpid() && state->zombie && isDaemon(*state))
+        if (state && state->parent == getpid() && state->zombie && isAdopted(*state))
             waitpid(pid, nullptr, WNOHANG);
     }
 }
@@ -56,7 +60,7 @@ AdoptedChildren::AdoptedChildren()
     watch_ = std::make_unique<ReadWatch>(fd->get(), [fd] {
         std::uint64_t count = 0;
         [[maybe_unused]] const ssize_t size = read(fd->get(), &count, sizeof count);
-        reapDaemons();
+        reapAdopted();
     });
     notifyFd = fd->get();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -72,7 +76,7 @@ AdoptedChildren::~AdoptedChildren()
     sigaction(SIGCHLD, &previousAction, nullptr);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     notifyFd = -1;
-    reapDaemons();
+    reapAdopted();
 }
 
 } // namespace testcard::launcher

@@ -51,9 +51,8 @@ std::optional<ProcessState> processState(pid_t pid)
     if (name == std::string::npos) return std::nullopt;
     std::istringstream fields(text.substr(name + 1));
     char state = 0;
-    pid_t group = 0;
     ProcessState result{.pid = pid};
-    fields >> state >> result.parent >> group >> result.session;
+    fields >> state >> result.parent >> result.group >> result.session;
     if (!fields) return std::nullopt;
     result.zombie = state == 'Z';
     return result;

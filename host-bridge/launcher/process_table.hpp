@@ -20,6 +20,7 @@ std::vector<pid_t> allProcesses();
 struct ProcessState {
     pid_t pid = 0;
     pid_t parent = 0;
+    pid_t group = 0;
     pid_t session = 0;
     bool zombie = false;
 };
