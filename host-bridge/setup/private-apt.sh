@@ -50,8 +50,12 @@ private_apt_create() {
     {
         # How to reach the archive (proxies, certificates, time limits) is the machine's business...
         apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets'
-        # ...all else is ours: no hooks, no pins, no third-party sources.
+        # ...all else is ours: no hooks, no pins, no third-party sources, nothing unsigned.
         printf '%s\n' \
+            'Acquire::AllowInsecureRepositories "false";' \
+            'Acquire::AllowWeakRepositories "false";' \
+            'Acquire::AllowDowngradeToInsecureRepositories "false";' \
+            'APT::Get::AllowUnauthenticated "false";' \
             'Acquire::Languages "none";' \
             'Dir::Etc::Parts "/dev/null";' \
             'Dir::Etc::Main "/dev/null";' \

@@ -86,15 +86,16 @@ mirror_without_debian() {
 
 private_apt_takes_proxies() {
     printf '%s\n' 'Acquire::http::Proxy "http://proxy.example:3128";' 'APT::Update::Post-Invoke { "false"; };' \
-        'Dir::Etc::Preferences "pins";' >"$cases_scratch/machine.conf"
+        'Dir::Etc::Preferences "pins";' 'Acquire::AllowInsecureRepositories "true";' >"$cases_scratch/machine.conf"
     APT_CONFIG=$cases_scratch/machine.conf in_shell "private_apt_create '$cases_scratch/apt' bookworm"
     local configuration
-    configuration=$(APT_CONFIG=$cases_scratch/apt/apt.conf apt-config dump | grep -E '^(Acquire::http|APT::Update|Dir)')
+    configuration=$(APT_CONFIG=$cases_scratch/apt/apt.conf apt-config dump | grep -E '^(Acquire::(http|Allow)|APT::Update|Dir)')
     expect_contains "$configuration" 'Acquire::http::Proxy "http://proxy.example:3128";'
     [[ $configuration != *Post-Invoke* ]] || {
         echo "the machine's hooks were taken over"
         exit 1
     }
+    expect_contains "$configuration" 'Acquire::AllowInsecureRepositories "false";'
     expect_contains "$configuration" 'Dir::Etc::preferences "/dev/null";'
     expect_contains "$configuration" "Dir::State::lists \"$cases_scratch/apt/lists\";"
 }
