@@ -128,6 +128,13 @@ TEST_CASE("A put into a device writes to the device", "[agent][program]")
     CHECK(std::filesystem::is_character_file("/dev/null"));
 }
 
+TEST_CASE("A put into a control file of the kernel writes to it", "[agent][program]")
+{
+    AgentAndClient agent;
+    // No file can be made beside it. It belongs to the process that opens it.
+    CHECK(agent->putBytes("renamed", "/proc/self/comm"));
+}
+
 TEST_CASE("A put that fails says why and leaves nothing", "[agent][program]")
 {
     AgentAndClient agent;
