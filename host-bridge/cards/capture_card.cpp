@@ -96,7 +96,7 @@ tl::expected<json, Error> CaptureCard::execute(std::string_view command, const j
 {
     if (command == "set-signal") return setSignal(arguments);
     return refused(fmt::format("a capture card has no command \"{}\"; it has status, set-signal, "
-                               "stop",
+                               "stop, crash",
                                command));
 }
 

@@ -75,10 +75,15 @@ tl::expected<json, Error> ControlProtocol::execute(const json &request)
     if (!arguments.is_object()) return refused("\"arguments\" must be an object");
 
     const std::string &name = command->get_ref<const std::string &>();
-    if (name != "status" && name != "stop") return card_.execute(name, arguments);
+    if (name != "status" && name != "stop" && name != "crash")
+        return card_.execute(name, arguments);
     if (!arguments.empty()) return refused(fmt::format("\"{}\" takes no arguments", name));
     if (name == "stop") {
         host_.stop();
+        return json::object();
+    }
+    if (name == "crash") {
+        if (host_.crash) host_.crash();
         return json::object();
     }
     json status = card_.status();

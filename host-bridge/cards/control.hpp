@@ -28,10 +28,11 @@ namespace testcard::cards
 class ControlProtocol
 {
 public:
-    /// `stop` is what the request of that name does; `status` adds to the card's own status.
+    /// `stop` and `crash` are what the requests of those names do; `status` adds to the card's own.
     struct Host {
         std::function<void()> stop;
         std::function<nlohmann::json()> status;
+        std::function<void()> crash{}; ///< does not come back
     };
 
     ControlProtocol(std::string name, Card &card, Host host);

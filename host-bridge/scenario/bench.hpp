@@ -96,7 +96,7 @@ public:
     virtual Result<void> setSignal(const SetSignal &signal, std::chrono::milliseconds limit) = 0;
     virtual Result<Metrics> status(std::chrono::milliseconds limit) = 0;
 
-    virtual void kill() = 0;   ///< SIGKILL; returns when it is gone
+    virtual void kill() = 0;   ///< as a crash; returns when it is gone
     virtual void pause() = 0;  ///< SIGSTOP
     virtual void resume() = 0; ///< SIGCONT
     /// Starts it again after kill(), on the same sockets.

@@ -75,8 +75,16 @@ public:
 
     void kill() override
     {
+        {
+            const std::lock_guard lock(mutex_);
+            killed_ = true;
+            child_->signal(SIGCONT); // a paused card could not hear
+        }
+        // It hangs up on QEMU before it dies, as host-bridge/cards/README.md tells; there is no
+        // answer.
+        constexpr std::chrono::milliseconds patience{500};
+        (void)askCard(control_, "crash", json(), patience);
         const std::lock_guard lock(mutex_);
-        killed_ = true;
         child_->signal(SIGKILL);
         constexpr std::chrono::milliseconds limit{5000};
         (void)child_->wait(limit, nullptr); // SIGKILL cannot be refused

@@ -208,8 +208,10 @@ std::vector<std::string> buildGuestArguments(const Guest &guest, const fs::path 
         out.push_back(std::move(value));
     };
     if (!guest.kernel.empty()) add("--kernel", guest.kernel);
-    for (const fs::path &module : guest.modules)
-        add("--module", fs::absolute(module).string());
+    for (const std::string &module : guest.modules) {
+        const bool isName = module.find('/') == std::string::npos && !module.ends_with(".ko");
+        add("--module", isName ? module : fs::absolute(module).string());
+    }
     for (const std::string &package : guest.packages)
         add("--package", package);
     for (const Guest::File &file : guest.files)

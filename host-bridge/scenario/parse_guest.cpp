@@ -40,16 +40,27 @@ std::string readKernel(TableReader &reader, const fs::path &folder)
         .string();
 }
 
-std::vector<fs::path> readModules(TableReader &reader, const fs::path &folder)
+/// Files, folders with a Kbuild, names of modules that the kernel brings.
+std::vector<std::string> readModules(TableReader &reader, const fs::path &folder)
 {
-    std::vector<fs::path> out;
+    static const Matcher name = *Matcher::compile("^[A-Za-z0-9_-]+$");
+    std::vector<std::string> out;
     for (const Entry &module : reader.texts("modules")) {
-        if (!module.value.text.ends_with(".ko"))
-            reader.problems().add(module.where, module.key,
-                                  fmt::format("\"{}\" is not a kernel module", module.value.text),
-                                  "a module's name ends in .ko");
+        const std::string &text = module.value.text;
+        const fs::path path = (folder / text).lexically_normal();
+        std::error_code ignored;
+        const bool isPath = text.find('/') != std::string::npos;
+        if (text.ends_with(".ko"))
+            out.push_back(existingFile(text, module, folder, reader.problems()).string());
+        else if (isPath && fs::is_regular_file(path / "Kbuild", ignored))
+            out.push_back(path.string());
+        else if (!isPath && name.matches(text))
+            out.push_back(text);
         else
-            out.push_back(existingFile(module.value.text, module, folder, reader.problems()));
+            reader.problems().add(
+                module.where, module.key, fmt::format("\"{}\" is not a kernel module", text),
+                "give a file that ends in .ko, a folder with a Kbuild in it, or the name of a "
+                "module of the kernel");
     }
     return out;
 }

@@ -126,14 +126,11 @@ Json stepJson(const Step &step)
 
 Json guestJson(const Guest &guest)
 {
-    Json modules = Json::array();
-    for (const auto &module : guest.modules)
-        modules.push_back(module.string());
     Json files = Json::array();
     for (const Guest::File &file : guest.files)
         files.push_back(fmt::format("{}:{}", file.host.string(), file.guest));
     return {{"kernel", guest.kernel},
-            {"modules", modules},
+            {"modules", guest.modules},
             {"packages", guest.packages},
             {"files", files},
             {"memory", fmt::format("{}M", guest.memory_bytes >> 20)},

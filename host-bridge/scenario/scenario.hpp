@@ -27,7 +27,7 @@ struct Guest {
     };
 
     std::string kernel; ///< a file or the version of a Debian kernel; empty for the usual one
-    std::vector<std::filesystem::path> modules;
+    std::vector<std::string> modules; ///< .ko files, folders with a Kbuild, names of modules
     std::vector<std::string> packages;
     std::vector<File> files;
     std::uint64_t memory_bytes = 512u << 20;

@@ -74,7 +74,7 @@ private:
     std::unique_ptr<launcher::Machine> machine_;
     std::unique_ptr<GuestAgent> agent_;
     std::string guestKernel_;
-    std::vector<std::string> hashNames_; ///< in results
+    std::vector<std::string> hashNames_;           ///< in results
     std::future<std::vector<std::string>> hashes_; ///< computed while the guest boots
 };
 

@@ -47,6 +47,12 @@ private_apt_create() {
         [[ -z $uri ]] || printf 'deb [signed-by=%s] %s %s %s\n' "$DEBIAN_KEYRING" "$uri" "$suite" \
             "${PRIVATE_APT_COMPONENTS:-main}"
     done >"$folder/sources.list"
+    private_apt_configure "$folder"
+}
+
+# private_apt_configure FOLDER: writes its apt.conf, from what the machine's says today.
+private_apt_configure() {
+    local folder=$1
     {
         # How to reach the archive (proxies, certificates, time limits) is the machine's business...
         apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets'
