@@ -234,7 +234,8 @@ guest_boots() {
     cat >"$cases_scratch/agent" <<'SCRIPT'
 #!/bin/sh
 exec >/dev/console
-echo "agent on $1: $(hello --greeting=packaged) $(cat /sys/module/probe_test/initstate) $(grep -c "^root / overlay" /proc/mounts)"
+for port; do :; done # the last argument
+echo "agent on $port: $(hello --greeting=packaged) $(cat /sys/module/probe_test/initstate) $(grep -c "^root / overlay" /proc/mounts)"
 poweroff -f
 SCRIPT
     chmod +x "$cases_scratch/agent"
