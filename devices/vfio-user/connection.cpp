@@ -32,6 +32,15 @@ void attachFd(msghdr &message, ControlBuffer &control, int fd)
 
 } // namespace
 
+Connection::~Connection()
+{
+    if (!socket_) return;
+    ::shutdown(socket_.get(), SHUT_RDWR); // from here on nothing more arrives
+    std::array<std::byte, 4096> unread;
+    while (::recv(socket_.get(), unread.data(), unread.size(), MSG_DONTWAIT) > 0)
+        ; // descriptors among it are closed by the kernel
+}
+
 Connection::Received Connection::receive(Message &message)
 {
     const auto whyNot = [](Progress progress) {

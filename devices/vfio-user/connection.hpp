@@ -38,6 +38,11 @@ public:
     };
 
     explicit Connection(FileDescriptor socket) : socket_{std::move(socket)} {}
+    /// Hangs up so that the client sees the end of the stream and no error: a socket that is closed
+    /// with unread data resets the connection, and QEMU up to 11.1 aborts on that.
+    ~Connection();
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
 
     Received receive(Message &message);
 
