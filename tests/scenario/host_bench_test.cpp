@@ -123,13 +123,13 @@ TEST_CASE("A guest becomes the arguments of build-guest", "[scenario]")
 {
     Guest guest;
     guest.kernel = "6.1.0-32-amd64";
-    guest.modules = {"/a/driver.ko"};
+    guest.modules = {"/a/driver.ko", "vivid"};
     guest.packages = {"alsa-utils", "g++"};
     guest.files = {{"/a/clip", "/root/clip"}};
     CHECK(buildGuestArguments(guest, "/cache") ==
           std::vector<std::string>{"--out", "/cache", "--kernel", "6.1.0-32-amd64", "--module",
-                                   "/a/driver.ko", "--package", "alsa-utils", "--package", "g++",
-                                   "--file", "/a/clip:/root/clip"});
+                                   "/a/driver.ko", "--module", "vivid", "--package", "alsa-utils",
+                                   "--package", "g++", "--file", "/a/clip:/root/clip"});
     CHECK(buildGuestArguments({}, "/cache") == std::vector<std::string>{"--out", "/cache"});
 }
 

@@ -72,12 +72,13 @@ TEST_CASE("Host paths start at the folder of the scenario file", "[scenario]")
     fs::create_directories(folder / "sub");
     std::ofstream(folder / "driver.ko") << "x";
     std::ofstream(folder / "clip") << "x";
+    std::ofstream(folder / "sub" / "Kbuild") << "x";
     const auto scenario = parseScenario(R"(
 schema = 1
 title = "T"
 [guest]
 kernel = "../clip"
-modules = ["../driver.ko"]
+modules = ["../driver.ko", "./", "vivid"]
 files = "../clip:/root/clip"
 [[step]]
 run = "true"
@@ -85,7 +86,8 @@ run = "true"
                                         folder / "sub" / "x.toml");
     REQUIRE(scenario);
     CHECK(scenario->guest.kernel == folder / "clip");
-    CHECK(scenario->guest.modules == std::vector<fs::path>{folder / "driver.ko"});
+    CHECK(scenario->guest.modules == std::vector<std::string>{(folder / "driver.ko").string(),
+                                                              (folder / "sub/").string(), "vivid"});
     REQUIRE(scenario->guest.files.size() == 1);
     CHECK(scenario->guest.files[0].host == folder / "clip");
     CHECK(scenario->guest.files[0].guest == "/root/clip");

@@ -97,8 +97,9 @@ TEST_CASE("Wrong values are told with what was expected", "[scenario]")
              "7:8: guest.cpus: expected an integer from 1 to 64, found the integer 0"},
         Case{"[guest]\nkernel = \"./none\"", "7:10: guest.kernel: there is no file none; paths "
                                              "start at the folder of the scenario file"},
-        Case{"[guest]\nmodules = \"a.c\"", "7:11: guest.modules: \"a.c\" is not a kernel module; a "
-                                           "module's name ends in .ko"},
+        Case{"[guest]\nmodules = \"a.c\"",
+             "7:11: guest.modules: \"a.c\" is not a kernel module; give a file that ends in .ko, a "
+             "folder with a Kbuild in it, or the name of a module of the kernel"},
         Case{"[guest]\nmodules = [\"a.ko\"]",
              "7:12: guest.modules[0]: there is no file a.ko; paths start at the folder of the "
              "scenario file"},
