@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 namespace
 {
 
+/// What a folder of artifacts is known by.
+constexpr const char *marker = "resolved.json";
 constexpr std::size_t mostCollected_files = 1000;
 constexpr std::uint64_t mostCollected_bytes = std::uint64_t{1} << 30;
 
@@ -73,12 +75,22 @@ std::string fileNameOf(std::string_view text)
 Result<Artifacts> Artifacts::create(const fs::path &folder)
 {
     std::error_code error;
+    // Old evidence beside new would be taken for new. What is not ours is left alone.
+    if (fs::exists(folder / marker, error)) fs::remove_all(folder, error);
+    if (fs::exists(folder, error) && !fs::is_empty(folder, error))
+        return failure(
+            Cause::infrastructure,
+            fmt::format("{}: is not empty and holds no artifacts of an earlier run; name "
+                        "another folder by --artifacts",
+                        folder.string()));
     fs::create_directories(folder, error);
     if (error)
         return failure(Cause::infrastructure,
                        fmt::format("{}: cannot make the folder for artifacts: {}", folder.string(),
                                    error.message()));
-    return Artifacts(folder);
+    Artifacts out(folder);
+    out.write(marker, "{}\n"); // filled in as soon as it is known
+    return out;
 }
 
 void Artifacts::write(std::string_view name, std::string_view text)

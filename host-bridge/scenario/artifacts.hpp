@@ -29,6 +29,7 @@ namespace testcard::scenario
 class Artifacts
 {
 public:
+    /// Makes the folder; artifacts of an earlier run that it holds are removed.
     static Result<Artifacts> create(const std::filesystem::path &folder);
 
     const std::filesystem::path &folder() const { return folder_; }

@@ -14,10 +14,11 @@ namespace
 
 constexpr std::size_t mostFindings = 10;
 
-/// How Linux begins its reports (lib/bug.c, mm/kasan/report.c, kernel/watchdog.c, hung_task.c).
+/// How Linux begins its reports, but for a panic, which ends the machine and is known from that
+/// (lib/bug.c, mm/kasan/report.c, kernel/watchdog.c, hung_task.c).
 constexpr const char *linuxReports =
     "BUG:|WARNING: |Oops: |Oops\\[|kernel BUG at|KASAN: |KFENCE: |UBSAN: |"
-    "general protection fault|Kernel panic|"
+    "general protection fault|"
     "blocked for more than [0-9]+ seconds|"
     "soft lockup|hard LOCKUP|refcount_t: |list_(add|del) corruption|"
     "DMA-API: |irq [0-9]+: nobody cared|scheduling while atomic";

@@ -104,7 +104,9 @@ private:
             if (step.cause != Cause::none)
                 result_.worsen(step.cause, fmt::format("step \"{}\": {}", step.name,
                                                        fmt::join(step.messages, "; ")));
-        if (const auto cause = watch.cause()) worsen(*cause);
+        // Unless a step has met it and says so.
+        if (const auto cause = watch.cause(); cause && cause->cause != result_.cause)
+            worsen(*cause);
         if (scenario_.verdict.frames.step.name.empty()) return;
         RunningCard &card = setup.cards().at(scenario_.verdict.frames.card.name);
         result_.frames = frameTable(scenario_, result_.steps, *card.process);

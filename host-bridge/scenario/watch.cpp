@@ -22,19 +22,21 @@ constexpr std::chrono::milliseconds lookEvery{25};
 Failure failureOf(const launcher::MachineStatus &status)
 {
     using launcher::MachineState;
+    const auto because = [&](Cause cause) {
+        return Failure{cause, status.message.empty()
+                                  ? fmt::format("the machine is {}", name(status.state))
+                                  : status.message};
+    };
     switch (status.state) {
-    case MachineState::panicked:
-        return {Cause::guestPanic, fmt::format("the guest's kernel panicked: {}", status.message)};
+    case MachineState::panicked: return because(Cause::guestPanic);
     case MachineState::shutDown:
-        return {Cause::guestEnded, fmt::format("the guest powered off: {}", status.message)};
-    case MachineState::restarted:
-        return {Cause::guestEnded, fmt::format("the guest restarted: {}", status.message)};
+    case MachineState::restarted: return because(Cause::guestEnded);
     case MachineState::running:
     case MachineState::stopped:
     case MachineState::emulatorEnded:
     case MachineState::destroyed: break;
     }
-    return {Cause::emulatorEnded, fmt::format("QEMU {}: {}", name(status.state), status.message)};
+    return because(Cause::emulatorEnded);
 }
 
 Watch::Watch(launcher::Interrupt &interrupt, Clock::time_point deadline,
