@@ -43,7 +43,7 @@ Result<void> StageSetup::prepare()
     if (!image) return tl::unexpected(image.error());
     image_ = *std::move(image);
     if (!image_.manifest.empty()) artifacts_.copy(image_.manifest, "guest-packages.txt");
-    progress_.phase("looking at QEMU");
+    progress_.phase("choosing QEMU and its accelerator");
     auto emulator = bench_.emulator(image_);
     if (!emulator) return tl::unexpected(emulator.error());
     emulator_ = *std::move(emulator);
