@@ -2,9 +2,8 @@
 /* The timings of <linux/v4l2-dv-timings.h>, as an outside judge. C only: its macros are no C++. */
 #pragma once
 
-#include <stddef.h>
-
 #include <linux/videodev2.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
