@@ -54,9 +54,12 @@ TEST_CASE("A wait ends when its descriptor is ready or its deadline has passed",
 TEST_CASE("Signals raise the interrupt while they are guarded", "[launcher][interrupt]")
 {
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction inherited {
+        };
         struct sigaction before {
         };
-        sigaction(number, nullptr, &before);
+        before.sa_handler = SIG_DFL; // this test may run under nohup, which ignores SIGHUP
+        sigaction(number, &before, &inherited);
         Interrupt interrupt;
         {
             const SignalGuard guard(interrupt);
@@ -68,6 +71,7 @@ TEST_CASE("Signals raise the interrupt while they are guarded", "[launcher][inte
         };
         sigaction(number, nullptr, &after);
         CHECK(after.sa_handler == before.sa_handler);
+        sigaction(number, &inherited, nullptr);
     }
 }
 
