@@ -140,10 +140,11 @@ void Capture::latchClock()
 void Capture::raise(std::uint32_t causes, unsigned source)
 {
     const std::uint32_t enabled = causes & registers_[CAPTURE_IRQ_MASK];
-    for (unsigned stream = 0; stream < streamCount; ++stream)
-        if (enabled & (CAPTURE_IRQ_SOURCE_CHANGE | CAPTURE_IRQ_STREAM(stream)) &
-            ~CAPTURE_IRQ_FRAME(stream))
-            streams_[stream]->eventRaised();
+    for (unsigned stream = 0; stream < streamCount; ++stream) {
+        std::uint32_t counted = CAPTURE_IRQ_STREAM(stream) & ~CAPTURE_IRQ_FRAME(stream);
+        if (streams_[stream]->running()) counted |= CAPTURE_IRQ_SOURCE_CHANGE;
+        if (enabled & counted) streams_[stream]->eventRaised();
+    }
     registers_[CAPTURE_IRQ_STATUS] |= causes;
     updateInterrupt();
     if (enabled) bus_.irq.signal(source);

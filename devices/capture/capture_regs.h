@@ -135,7 +135,7 @@
 #define STREAM_COMMAND_ABORT  0x00000002u /* stop at once, return all descriptors as aborted */
 
 /* STREAM_STATUS */
-#define STREAM_STATUS_IDLE      0x00000001u /* no DMA is under way and none will start */
+#define STREAM_STATUS_IDLE      0x00000001u /* no DMA; none begins without RUN or ABORT */
 #define STREAM_STATUS_RUNNING   0x00000002u
 #define STREAM_STATUS_STARVED   0x00000004u /* the last frame found no descriptor */
 #define STREAM_STATUS_MISMATCH  0x00000008u /* running, and the signal is not as committed */
@@ -143,7 +143,7 @@
 
 /* STREAM_ERROR */
 #define STREAM_ERROR_NONE       0
-#define STREAM_ERROR_BUSY       1 /* COMMIT while not idle; nothing changed */
+#define STREAM_ERROR_BUSY       1 /* COMMIT while running or an ABORT is due; nothing changed */
 #define STREAM_ERROR_FORMAT     2 /* COMMIT: STREAM_FORMAT unknown */
 #define STREAM_ERROR_SIZE       3 /* COMMIT: zero, odd or too large width or height */
 #define STREAM_ERROR_STRIDE     4 /* COMMIT: |stride| shorter than a line */
@@ -204,7 +204,7 @@ struct capture_completion {
 	CAPTURE_U64 start_ns;    /* first line of the frame, by the card's clock */
 	CAPTURE_U64 end_ns;      /* last line */
 	CAPTURE_U32 dropped;     /* frames dropped since RUN */
-	CAPTURE_U32 generation;  /* SIGNAL_GENERATION when the frame ended */
+	CAPTURE_U32 generation;  /* SIGNAL_GENERATION when this was written */
 	CAPTURE_U32 reserved[4]; /* zero */
 };
 
@@ -213,8 +213,8 @@ struct capture_index {
 	CAPTURE_U32 completed; /* completions since COMMIT, modulo 2^32 */
 	/*
 	 * Enabled causes other than FRAME since COMMIT, modulo 2^32: of this stream, and source
-	 * changes. A message does not say its cause and messages melt into one; while this has not
-	 * moved, a driver need not read IRQ_STATUS.
+	 * changes while it runs. A message does not say its cause and messages melt into one; while this has not
+	 * moved, the driver of a running stream need not read IRQ_STATUS.
 	 */
 	CAPTURE_U32 events;
 	CAPTURE_U32 reserved[14]; /* zero: the index has a cache line of its own */

@@ -163,11 +163,13 @@ bool Stream::returnDescriptors()
     if (state_.committed.entries == 0) return true;
     Frame nothing;
     nothing.start_ns = nothing.end_ns = card_.bus.clock.now();
-    if (state_.held && !complete(CAPTURE_FRAME_ABORTED, 0, nothing)) return false;
     // A doorbell beyond the ring names descriptors that do not exist: a ring comes back at the
     // most.
-    for (std::uint32_t i = 0; i < state_.committed.entries && available() != 0; ++i)
-        if (!takeDescriptor() || !complete(CAPTURE_FRAME_ABORTED, 0, nothing)) return false;
+    for (std::uint32_t i = 0; i < state_.committed.entries; ++i) {
+        if (!state_.held && available() == 0) break;
+        if (!state_.held && !takeDescriptor()) return false;
+        if (!complete(CAPTURE_FRAME_ABORTED, 0, nothing)) return false;
+    }
     return true;
 }
 

@@ -152,6 +152,7 @@ ScatterList::Written Stream::deliver(const Frame &frame, std::uint32_t lines)
     if (listed != CAPTURE_FRAME_OK) return {0, listed};
     drawPicture(frame);
     const Committed &committed = state_.committed;
+    lines = std::min(lines, committed.picture.height);
     if (card_.bus.faults.fires(Fault::truncateFrame)) lines /= 2;
     std::size_t length = lineBytes(committed.picture);
     if (committed.stride_bytes == static_cast<std::int64_t>(length)) { // one piece

@@ -114,6 +114,20 @@ TEST_CASE("A doorbell beyond the ring stops the stream with an error", "[capture
     CHECK(bench.index().completed == 8);
 }
 
+TEST_CASE("ABORT returns a ring of descriptors at the most, the one in the card's hands included",
+          "[capture][hostile]")
+{
+    CaptureBench bench;
+    bench.commit();
+    bench.post(8);
+    bench.run();
+    bench.advance(framePeriod_ns / 2); // the first one is held
+    bench.setStream(STREAM_DOORBELL, 100);
+    bench.setStream(STREAM_COMMAND, STREAM_COMMAND_ABORT);
+    bench.advance(0);
+    CHECK(bench.index().completed == 8);
+}
+
 TEST_CASE("A ring outside memory stops the stream, and so does a completion ring",
           "[capture][hostile]")
 {
@@ -166,6 +180,16 @@ TEST_CASE("Wrong widths and unaligned accesses read zero and change nothing", "[
     bench.machine.function.barRead(0, CAPTURE_ID, two);
     CHECK(two[0] == std::byte{0});
     CHECK(bench.machine.read(CAPTURE_ID + 2) == 0);
+
+    std::array<std::byte, 8> eight{};
+    std::ranges::fill(eight, std::byte{0x11});
+    bench.machine.function.barWrite(0, CAPTURE_IRQ_STATUS, eight); // a multiple of 8: ignored
+    CHECK(bench.machine.read(CAPTURE_IRQ_MASK) == 0);
+    bench.machine.function.barWrite(0, CAPTURE_IRQ_MASK, eight); // else two registers
+    CHECK(bench.machine.read(CAPTURE_IRQ_MASK) == 0x00111111);
+    CHECK(bench.machine.read(CAPTURE_SCRATCH) == 0x11111111);
+    bench.machine.function.barRead(0, CAPTURE_ID, eight);
+    CHECK(allBytesAre(eight, std::byte{0}));
 }
 
 TEST_CASE("Every offset of the BAR takes reads and hostile writes", "[capture][hostile]")

@@ -69,7 +69,34 @@ TEST_CASE("A change of the signal moves the generation and interrupts", "[captur
     CHECK(bench.machine.read(CAPTURE_SIGNAL_GENERATION) == before + 1);
     CHECK((bench.machine.read(CAPTURE_IRQ_STATUS) & CAPTURE_IRQ_SOURCE_CHANGE) != 0);
     CHECK(bench.machine.interrupts.messages.size() == 1);
+}
+
+TEST_CASE(
+    "A source change counts as an event while the stream runs, and touches no memory while it "
+    "is idle",
+    "[capture][signal]")
+{
+    CaptureBench bench;
+    bench.commit();
+    const capture::Signal good = bench.source.signal();
+    bench.source.setSignal(changed(good, false, false, false));
+    bench.advance(0);
+    CHECK(bench.index().events == 0);
+    CHECK(bench.machine.interrupts.messages.size() == 1);
+    bench.post(1);
+    bench.run();
+    bench.source.setSignal(good);
+    bench.advance(0);
     CHECK(bench.index().events == 1);
+    CHECK(bench.machine.interrupts.messages.size() == 2);
+
+    bench.setStream(STREAM_COMMAND, STREAM_COMMAND_ABORT);
+    bench.advance(0);
+    CHECK(bench.index().events == 2); // IDLE
+    bench.source.setSignal(changed(good, false, false, false));
+    bench.advance(framePeriod_ns);
+    CHECK(bench.index().events == 2);
+    CHECK((bench.machine.read(CAPTURE_IRQ_STATUS) & CAPTURE_IRQ_SOURCE_CHANGE) != 0);
 }
 
 TEST_CASE("A frame that loses its signal comes back CORRUPT with the lines that had arrived",

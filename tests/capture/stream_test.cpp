@@ -164,6 +164,21 @@ TEST_CASE("Clearing RUN between frames makes the stream idle at once, setting it
     CHECK((bench.stream(STREAM_STATUS) & STREAM_STATUS_IDLE) != 0);
 }
 
+TEST_CASE("RUN that returns before the frame has ended goes on without IDLE, counting on",
+          "[capture]")
+{
+    CaptureBench bench;
+    bench.commit();
+    bench.post(4);
+    bench.run();
+    bench.advance(framePeriod_ns + activeTime_ns / 2);
+    bench.setStream(STREAM_CONTROL, 0);
+    bench.run();
+    bench.advance(2 * framePeriod_ns);
+    CHECK(bench.completion(2).sequence == 2);
+    CHECK((bench.machine.read(CAPTURE_IRQ_STATUS) & CAPTURE_IRQ_IDLE(0)) == 0);
+}
+
 TEST_CASE("ABORT returns every buffer at once, the one under way included", "[capture]")
 {
     CaptureBench bench;
