@@ -1,12 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "scenario/pattern.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 
 #include <regex.h>
 
 namespace testcard::scenario
 {
+
+namespace
+{
+
+// regcomp recurses over an expression, and some thousand parentheses are the end of its stack.
+constexpr std::size_t longest_bytes = 1024;
+constexpr std::size_t deepest = 50;
+
+/// How deep its groups nest at most; parentheses in brackets count, too.
+std::size_t depthOf(std::string_view expression)
+{
+    std::size_t depth = 0;
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < expression.size(); ++i) {
+        if (expression[i] == '\\')
+            ++i; // and what it escapes
+        else if (expression[i] == '(')
+            most = std::max(most, ++depth);
+        else if (expression[i] == ')' && depth > 0)
+            --depth;
+    }
+    return most;
+}
+
+} // namespace
 
 struct Matcher::Compiled {
     Compiled() = default;
@@ -23,6 +51,11 @@ struct Matcher::Compiled {
 
 tl::expected<Matcher, std::string> Matcher::compile(const std::string &expression)
 {
+    if (expression.size() > longest_bytes)
+        return tl::make_unexpected(
+            fmt::format("{} bytes long; at most {}", expression.size(), longest_bytes));
+    if (const std::size_t depth = depthOf(expression); depth > deepest)
+        return tl::make_unexpected(fmt::format("{} groups deep; at most {}", depth, deepest));
     auto compiled = std::make_shared<Compiled>();
     const int error =
         regcomp(&compiled->expression, expression.c_str(), REG_EXTENDED | REG_NEWLINE);

@@ -19,7 +19,8 @@ namespace testcard::scenario
 class Matcher
 {
 public:
-    /// The error says what is wrong with the expression.
+    /// The error says what is wrong with the expression, which has at most 1 KiB and 50 nested
+    /// groups.
     static tl::expected<Matcher, std::string> compile(const std::string &expression);
 
     /// Does it match anywhere in `text`, which may hold any bytes?

@@ -59,6 +59,22 @@ TEST_CASE("Patterns see lines, and any bytes", "[scenario]")
     CHECK_FALSE(Matcher::compile("["));
 }
 
+TEST_CASE("Expressions that would exhaust the stack of their compiler are refused", "[scenario]")
+{
+    const auto nested = [](std::size_t depth) {
+        return std::string(depth, '(') + "x" + std::string(depth, ')');
+    };
+    CHECK(Matcher::compile(nested(50))->matches("x"));
+    CHECK(Matcher::compile(nested(51)).error() == "51 groups deep; at most 50");
+    CHECK(Matcher::compile(nested(100'000)).error() == "200001 bytes long; at most 1024");
+    CHECK(Matcher::compile(std::string(1024, 'x')));
+    CHECK(Matcher::compile(std::string(1025, 'x')).error() == "1025 bytes long; at most 1024");
+    std::string escaped;
+    for (int i = 0; i < 60; ++i)
+        escaped += "\\(";
+    CHECK(Matcher::compile(escaped));
+}
+
 TEST_CASE("A pattern that matches everything is known as such", "[scenario]")
 {
     for (const char *everything : {".*", "a*", "^", "$", "(x|)", "x?"})
