@@ -3,6 +3,7 @@
 #include "scenario/config.hpp"
 #include "scenario/exit_codes.hpp"
 #include "scenario/host_bench.hpp"
+#include "scenario/kept_output.hpp"
 #include "scenario/progress.hpp"
 #include "scenario/resolved.hpp"
 #include "scenario/result_files.hpp"
@@ -26,8 +27,6 @@ namespace fs = std::filesystem;
 
 namespace
 {
-
-constexpr int exitSignalBase = 128; ///< as shells count
 
 void printPlan(const Scenario &scenario, const RunArguments &arguments)
 {
@@ -126,7 +125,7 @@ int runCommand(const RunArguments &arguments)
         return exitUsage;
     }
     for (const Problem &problem : selected->problems)
-        fmt::print(stderr, "{}\n", problem.text());
+        fmt::print(stderr, "{}\n", printable(problem.text()));
     if (!selected->problems.empty()) return exitUsage;
     if (selected->scenarios.empty()) {
         fmt::print(stderr, "testcard: no scenario has that name and those tags; `testcard list` "

@@ -11,5 +11,6 @@ inline constexpr int exitFailed = 1;
 inline constexpr int exitUsage = 2;          ///< options, scenario files
 inline constexpr int exitInfrastructure = 3; ///< no verdict: the host was in the way
 inline constexpr int exitNothingSelected = 4;
+inline constexpr int exitSignalBase = 128; ///< and the signal's number, as shells count
 
 } // namespace testcard::scenario

@@ -72,4 +72,11 @@ int exitCode(const std::vector<RunResult> &results)
     return exitPassed;
 }
 
+int exitCode(const Failure &failure, int signal)
+{
+    // Whatever could not go on then, the signal is why.
+    if (signal != 0) return exitSignalBase + signal;
+    return outcomeOf(failure.cause) == Outcome::failed ? exitFailed : exitInfrastructure;
+}
+
 } // namespace testcard::scenario

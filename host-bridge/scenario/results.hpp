@@ -106,5 +106,8 @@ struct RunResult {
 
 /// 0 passed, 1 failed, 3 error, 4 for no results; a failure counts before an error.
 int exitCode(const std::vector<RunResult> &results);
+/// How a command ends that could not go on: 1 for the guest's failure, 3 for the host's, 128 and
+/// the number of the signal if one interrupted it; `signal` is 0 for none.
+int exitCode(const Failure &failure, int signal);
 
 } // namespace testcard::scenario

@@ -134,6 +134,18 @@ TEST_CASE("The exit code is that of the worst verdict; a failure counts before a
     CHECK(exitCode({run(Outcome::error), run(Outcome::failed)}) == exitFailed);
 }
 
+TEST_CASE("A command that cannot go on ends by whose failure it was, or by its signal",
+          "[scenario]")
+{
+    for (const Cause guests : {Cause::guestPanic, Cause::guestEnded, Cause::guestSilent,
+                               Cause::timeout, Cause::cardEnded})
+        CHECK(exitCode(Failure{guests, "why"}, 0) == exitFailed);
+    for (const Cause hosts : {Cause::infrastructure, Cause::emulatorEnded})
+        CHECK(exitCode(Failure{hosts, "why"}, 0) == exitInfrastructure);
+    CHECK(exitCode(Failure{Cause::interrupted, "interrupted"}, 2) == 130);
+    CHECK(exitCode(Failure{Cause::infrastructure, "build-guest was ended"}, 15) == 143);
+}
+
 TEST_CASE("What stopped the bench explains the failures before it", "[scenario]")
 {
     RunResult run;
