@@ -23,13 +23,16 @@ namespace testcard::cards
 namespace
 {
 
-/// SIGINT and SIGTERM as a descriptor.
+/// SIGINT, SIGTERM and SIGHUP as a descriptor; what nohup ignores stays ignored.
 vfio_user::FileDescriptor catchSignals()
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    struct sigaction hangup = {};
+    ::sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return vfio_user::FileDescriptor{::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)};
 }

@@ -34,8 +34,9 @@ struct ServeOptions {
     std::function<void(std::string_view)> report;
 };
 
-/// Serves until SIGINT, SIGTERM or a control request to stop; removes its sockets. All cards share
-/// one thread and one clock. Blocks the two signals for the caller's thread.
+/// Serves until SIGINT, SIGTERM, SIGHUP (unless it is ignored) or a control request to stop;
+/// removes its sockets. All cards share one thread and one clock. Blocks the signals for the
+/// caller's thread.
 tl::expected<void, Error> serve(const ServeOptions &options);
 
 } // namespace testcard::cards

@@ -25,14 +25,18 @@ namespace
 class ServeProcess
 {
 public:
-    ServeProcess()
+    /// `hangUp` is what SIGHUP does to the process that calls `serve`.
+    explicit ServeProcess(sighandler_t hangUp = SIG_DFL)
     {
         std::array<int, 2> ready{};
         REQUIRE(::pipe(ready.data()) == 0);
         std::filesystem::create_directory(folder);
         child_ = ::fork();
         REQUIRE(child_ >= 0);
-        if (child_ == 0) ::_exit(serveCards(ready[1]));
+        if (child_ == 0) {
+            ::signal(SIGHUP, hangUp);
+            ::_exit(serveCards(ready[1]));
+        }
         ::close(ready[1]);
         char byte = 0;
         REQUIRE(::read(ready[0], &byte, 1) == 1);
@@ -101,6 +105,29 @@ TEST_CASE("Cards are served until a signal, and their sockets go with them", "[c
     {
         process.signal(SIGINT);
     }
+    SECTION("SIGHUP")
+    {
+        process.signal(SIGHUP);
+    }
+    CHECK(process.waitForCode() == 0);
+    CHECK(std::filesystem::is_empty(process.folder));
+}
+
+TEST_CASE("Cards outlive a hang-up that nohup has them ignore", "[cards][serve]")
+{
+    ServeProcess process{SIG_IGN};
+    process.signal(SIGHUP);
+    const int control = process.connect("one.control");
+    REQUIRE(control >= 0);
+    const std::string status = "{\"execute\": \"status\"}\n";
+    std::array<char, 4096> answer;
+    for (int i = 0; i < 3; ++i) { // the greeting, then answers: turns of the loop after the signal
+        REQUIRE(::read(control, answer.data(), answer.size()) > 0);
+        REQUIRE(::write(control, status.data(), status.size()) ==
+                static_cast<ssize_t>(status.size()));
+    }
+    ::close(control);
+    process.signal(SIGTERM);
     CHECK(process.waitForCode() == 0);
     CHECK(std::filesystem::is_empty(process.folder));
 }
