@@ -33,13 +33,22 @@ std::string count(const std::optional<std::uint64_t> &value)
     return value ? std::to_string(*value) : std::string("?");
 }
 
+/// The card fills the buffers that wait for it until the program stops, which then reads no more.
+std::string leftInBuffers(const FrameTable &frames)
+{
+    if (!frames.sent || !frames.received || !frames.dropped) return {};
+    const std::uint64_t accounted = *frames.received + *frames.dropped;
+    if (*frames.sent <= accounted) return {};
+    return fmt::format(", {} left in buffers", *frames.sent - accounted);
+}
+
 std::string framesLine(const FrameTable &frames)
 {
-    return fmt::format("{} sent, {} received, {} dropped, {} torn, {} repeated, {} out of order, "
+    return fmt::format("{} sent, {} received, {} dropped{}, {} torn, {} repeated, {} out of order, "
                        "{} wrong",
                        count(frames.sent), count(frames.received), count(frames.dropped),
-                       count(frames.torn), count(frames.repeated), count(frames.outOfOrder),
-                       count(frames.wrong));
+                       leftInBuffers(frames), count(frames.torn), count(frames.repeated),
+                       count(frames.outOfOrder), count(frames.wrong));
 }
 
 std::string timesLine(const Times &times)
