@@ -160,7 +160,12 @@ tl::expected<Scenario, std::vector<Problem>> loadScenario(const std::filesystem:
 {
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;
-    if (std::filesystem::is_directory(file) || !in || !(text << in.rdbuf()))
+    std::error_code ignored;
+    const bool folder = std::filesystem::is_directory(file, ignored);
+    if (!folder && in && in.peek() == std::ifstream::traits_type::eof() && !in.bad())
+        return tl::make_unexpected(std::vector<Problem>{
+            {file.string(), {}, {}, "is empty", "begin the file with schema = 1"}});
+    if (folder || !in || !(text << in.rdbuf()))
         return tl::make_unexpected(std::vector<Problem>{
             {file.string(), {}, {}, "cannot be read", "`testcard list` tells what there is"}});
     return parseScenario(text.str(), file);

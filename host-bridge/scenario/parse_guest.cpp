@@ -54,6 +54,11 @@ std::vector<std::string> readModules(TableReader &reader, const fs::path &folder
             out.push_back(existingFile(text, module, folder, reader.problems()).string());
         else if (isPath && fs::is_regular_file(path / "Kbuild", ignored))
             out.push_back(path.string());
+        else if (!isPath && fs::is_regular_file(path / "Kbuild", ignored))
+            reader.problems().add(
+                module.where, module.key,
+                fmt::format("\"{}\" names a module of the kernel, but also a folder here", text),
+                fmt::format("write \"./{}\" for the folder", text));
         else if (!isPath && name.matches(text))
             out.push_back(text);
         else

@@ -36,18 +36,40 @@ std::vector<std::string> namesIn(const fs::path &folder)
     return out;
 }
 
+bool isPath(const std::string &name)
+{
+    return name.find('/') != std::string::npos || name.ends_with(".toml");
+}
+
 /// The files that one name means; empty if it means nothing.
 std::vector<fs::path> filesNamed(const std::string &name, const fs::path &folder)
 {
     std::error_code ignored;
-    const bool isPath = name.find('/') != std::string::npos || name.ends_with(".toml");
-    if (!isPath) {
+    if (!isPath(name)) {
         const fs::path file = folder / (name + ".toml");
         if (fs::is_regular_file(file, ignored)) return {file};
     }
     if (fs::is_directory(name, ignored)) return filesOf(name);
-    if (isPath && fs::is_regular_file(name, ignored)) return {name};
+    if (isPath(name) && fs::is_regular_file(name, ignored)) return {name};
     return {};
+}
+
+/// Why a name means no file.
+std::string whyNone(const std::string &name, const fs::path &folder)
+{
+    std::error_code ignored;
+    if (fs::is_directory(name, ignored))
+        return fmt::format("the folder {} has no .toml files", name);
+    const auto known = namesIn(folder);
+    if (!isPath(name))
+        return fmt::format("there is no scenario \"{}\"; {}", name,
+                           known.empty() ? fmt::format("{} has none", folder.string())
+                                         : didYouMean(name, known));
+    if (fs::exists(name, ignored)) return fmt::format("{} is neither a file nor a folder", name);
+    const std::string meant = nearest(fs::path(name).stem().string(), known);
+    return fmt::format("there is no file or folder {}{}", name,
+                       meant.empty() ? std::string()
+                                     : fmt::format("; did you mean \"{}\"?", meant));
 }
 
 } // namespace
@@ -59,13 +81,7 @@ scenarioFiles(const std::vector<std::string> &names, const fs::path &folder)
     std::vector<fs::path> out;
     for (const std::string &name : names) {
         const auto files = filesNamed(name, folder);
-        if (files.empty()) {
-            const auto known = namesIn(folder);
-            return tl::unexpected(fmt::format("there is no scenario \"{}\"; {}", name,
-                                              known.empty()
-                                                  ? fmt::format("{} has none", folder.string())
-                                                  : didYouMean(name, known)));
-        }
+        if (files.empty()) return tl::unexpected(whyNone(name, folder));
         for (const fs::path &file : files)
             if (std::find(out.begin(), out.end(), file) == out.end()) out.push_back(file);
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Each error text of the language, as a person reads it.
 #include "parsing.hpp"
+#include "temporary_folder.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+
+#include <fstream>
 
 namespace testcard::scenario
 {
@@ -48,6 +51,37 @@ TEST_CASE("A file that is not there is a problem", "[scenario]")
     REQUIRE_FALSE(scenario);
     CHECK(scenario.error()[0].text() ==
           "no/such.toml: cannot be read; `testcard list` tells what there is");
+}
+
+TEST_CASE("An empty file is a problem of its own", "[scenario]")
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "empty.toml";
+    std::ofstream(file).flush();
+    const auto scenario = loadScenario(file);
+    REQUIRE_FALSE(scenario);
+    CHECK(scenario.error()[0].text() ==
+          file.string() + ": is empty; begin the file with schema = 1");
+    const auto noFile = loadScenario(folder.path());
+    REQUIRE_FALSE(noFile);
+    CHECK(noFile.error()[0].what == "cannot be read");
+}
+
+TEST_CASE("A module's folder without a slash is no module of the kernel", "[scenario]")
+{
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder.path() / "mine");
+    std::ofstream(folder.path() / "mine" / "Kbuild") << "obj-m := mine.o\n";
+    const auto file = folder.path() / "test.toml";
+    const auto modules = [&](const std::string &list) {
+        return parseScenario(header + "[guest]\nmodules = [" + list + "]\n", file);
+    };
+    const auto refused = modules("\"vivid\", \"mine\"");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error()[0].text() ==
+          file.string() + ":7:21: guest.modules[1]: \"mine\" names a module of the kernel, but "
+                          "also a folder here; write \"./mine\" for the folder");
+    CHECK(modules("\"vivid\", \"./mine\""));
 }
 
 TEST_CASE("Another schema is refused", "[scenario]")

@@ -97,8 +97,26 @@ TEST_CASE("Scenarios are found by name, by file and by folder", "[scenario]")
     CHECK(*chosen({gamma.string()}) == std::vector{gamma});
     CHECK(*chosen({(folder.path() / "more").string()}) == std::vector{gamma});
     CHECK(chosen({"alhpa"}).error() == "there is no scenario \"alhpa\"; did you mean \"alpha\"?");
-    CHECK(chosen({"no/such.toml"}).error() ==
-          "there is no scenario \"no/such.toml\"; known are \"alpha\", \"beta\"");
+    CHECK(chosen({"else"}).error() ==
+          "there is no scenario \"else\"; known are \"alpha\", \"beta\"");
+}
+
+TEST_CASE("A path to nothing and a folder without scenarios are told apart", "[scenario]")
+{
+    const TemporaryFolder folder;
+    writeScenario(folder.path() / "alpha.toml", "");
+    const fs::path empty = folder.path() / "empty";
+    fs::create_directory(empty);
+    const auto why = [&](const std::string &name) {
+        return scenarioFiles({name}, folder.path()).error();
+    };
+    CHECK(why(empty.string()) == "the folder " + empty.string() + " has no .toml files");
+    CHECK(why("no/such") == "there is no file or folder no/such");
+    CHECK(why("no/such.toml") == "there is no file or folder no/such.toml");
+    CHECK(why("alhpa.toml") == "there is no file or folder alhpa.toml; did you mean \"alpha\"?");
+    CHECK(why("/dev/null") == "/dev/null is neither a file nor a folder");
+    CHECK(scenarioFiles({"alpha"}, empty).error() ==
+          "there is no scenario \"alpha\"; " + empty.string() + " has none");
 }
 
 TEST_CASE("Scenarios are selected by pattern and by tags", "[scenario]")
