@@ -2,11 +2,14 @@
 #include "scenario/commands.hpp"
 #include "scenario/config.hpp"
 #include "scenario/exit_codes.hpp"
+#include "scenario/kept_output.hpp"
+#include "scenario/suggestion.hpp"
 #include "scenario/table_reader.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 
@@ -71,6 +74,7 @@ public:
 
     int run(int argc, char **argv)
     {
+        if (argc > 1 && *argv[1] != '-' && !isCommand(argv[1])) return unknownCommand(argv[1]);
         // CLI11 reports by exceptions; none leaves this function.
         try {
             app_.parse(argc, argv);
@@ -81,6 +85,28 @@ public:
     }
 
 private:
+    std::vector<std::string> commands()
+    {
+        std::vector<std::string> out;
+        for (const CLI::App *command : app_.get_subcommands([](CLI::App *) { return true; }))
+            out.push_back(command->get_name());
+        return out;
+    }
+
+    bool isCommand(const std::string &word)
+    {
+        const auto known = commands();
+        return std::find(known.begin(), known.end(), word) != known.end();
+    }
+
+    /// CLI11 would only say that a subcommand is required.
+    int unknownCommand(const std::string &word)
+    {
+        fmt::print(stderr, "testcard: there is no command \"{}\"; {}\n", printable(word),
+                   didYouMean(word, commands()));
+        return exitUsage;
+    }
+
     void whenCalled(CLI::App *command, std::function<int()> action)
     {
         command->callback([this, action = std::move(action)] { command_ = action; });

@@ -2,6 +2,7 @@
 #include "scenario/commands.hpp"
 #include "scenario/config.hpp"
 #include "scenario/exit_codes.hpp"
+#include "scenario/kept_output.hpp"
 #include "scenario/parse.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ std::filesystem::path scenarioFolder()
 
 int usageError(const std::string &message)
 {
-    fmt::print(stderr, "testcard: {}\n", message);
+    fmt::print(stderr, "testcard: {}\n", printable(message));
     return exitUsage;
 }
 
@@ -37,11 +38,11 @@ int listCommand(const Selection &selection)
     for (const Scenario &scenario : selected->scenarios)
         width = std::max(width, scenario.name.size());
     for (const Scenario &scenario : selected->scenarios)
-        fmt::print("{:<{}}  {}{}\n", scenario.name, width, scenario.title,
+        fmt::print("{:<{}}  {}{}\n", scenario.name, width, printable(scenario.title),
                    scenario.tags.empty() ? std::string()
                                          : fmt::format("  [{}]", fmt::join(scenario.tags, " ")));
     for (const Problem &problem : selected->problems)
-        fmt::print(stderr, "{}\n", problem.text());
+        fmt::print(stderr, "{}\n", printable(problem.text()));
     if (!selected->problems.empty()) return exitUsage;
     return selected->scenarios.empty() ? exitNothingSelected : exitPassed;
 }
@@ -58,7 +59,7 @@ int validateCommand(const std::vector<std::string> &names)
         ++wrong;
         problems += scenario.error().size();
         for (const Problem &problem : scenario.error())
-            fmt::print(stderr, "{}\n", problem.text());
+            fmt::print(stderr, "{}\n", printable(problem.text()));
     }
     if (files->empty()) return exitNothingSelected;
     if (wrong == 0) {

@@ -3,6 +3,7 @@
 
 #include "scenario/config.hpp"
 #include "scenario/host_bench.hpp"
+#include "scenario/kept_output.hpp"
 #include "scenario/parse.hpp"
 
 #include <fmt/format.h>
@@ -35,7 +36,7 @@ std::optional<Scenario> loadNamed(const std::string &name)
     auto scenario = loadScenario(files->front());
     if (scenario) return *std::move(scenario);
     for (const Problem &problem : scenario.error())
-        fmt::print(stderr, "{}\n", problem.text());
+        fmt::print(stderr, "{}\n", printable(problem.text()));
     return {};
 }
 

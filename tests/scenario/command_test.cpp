@@ -87,6 +87,32 @@ TEST_CASE("Wrong options are usage errors", "[scenario][command]")
     CHECK(has(call("run frist-light").errors, "did you mean \"first-light\"?"));
 }
 
+TEST_CASE("A word that is no command is named, with the one that was meant", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    CHECK(call("vaildate").code == exitUsage);
+    CHECK(call("vaildate").errors ==
+          "testcard: there is no command \"vaildate\"; did you mean \"validate\"?\n");
+    CHECK(has(call("bogus first-light").errors, "no command \"bogus\"; known are \"run\", "));
+}
+
+TEST_CASE("Control characters of a scenario do not reach the terminal", "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    const TemporaryFolder folder;
+    const fs::path file = folder.path() / "red.toml";
+    const std::string head = "schema = 1\ntitle = \"x\\u001b[31m\"\n";
+    std::ofstream(file) << head << "[[step]]\nrun = \"true\"\n";
+    CHECK(call("list " + file.string()).output == "red  x?[31m\n");
+    std::ofstream(file) << head << "tags = [\"\\u001b[31m\"]\n[[step]]\nrun = \"true\"\n";
+    for (const char *verb : {"list ", "validate ", "run ", "shell "}) {
+        const Called called = call(verb + file.string());
+        CHECK(called.code == exitUsage);
+        CHECK(has(called.errors, "\"?[31m\" is not a tag"));
+        CHECK_FALSE(has(called.errors, "\x1b"));
+    }
+}
+
 TEST_CASE("Nothing selected has an exit code of its own", "[scenario][command]")
 {
     if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
