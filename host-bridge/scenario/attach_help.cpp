@@ -54,8 +54,8 @@ std::string qemuPart(const std::vector<cards::ServedCard> &cards)
                       "    -machine q35,memory-backend=ram \\\n"
                       "    -object memory-backend-memfd,id=ram,size=512M,share=on -m 512M";
     for (std::size_t i = 0; i < cards.size(); ++i)
-        out += fmt::format(" \\\n    -device {} \\\n    -device '{}'", rootPortDevice(i),
-                           deviceOf(cards[i], i));
+        out += fmt::format(" \\\n    -device {} \\\n    -device {}", rootPortDevice(i),
+                           launcher::shellCommand({deviceOf(cards[i], i)}));
     return out + "\n";
 }
 
@@ -63,7 +63,14 @@ std::string libvirtPart(const std::vector<cards::ServedCard> &cards)
 {
     std::string out = "# libvirt: in <domain type='...' "
                       "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>, with an "
-                      "<emulator> of QEMU 10.1 or newer:\n"
+                      "<emulator> of QEMU 10.1 or newer\n"
+                      "# (without <acpi/>, libvirt gives an option that QEMU no longer has):\n"
+                      "    <os>\n"
+                      "      <type arch='x86_64' machine='q35'>hvm</type>\n"
+                      "    </os>\n"
+                      "    <features>\n"
+                      "      <acpi/>\n"
+                      "    </features>\n"
                       "    <memoryBacking>\n"
                       "      <source type='memfd'/>\n"
                       "      <access mode='shared'/>\n"
@@ -86,9 +93,10 @@ std::string attachHelp(const std::vector<cards::ServedCard> &cards)
                            card.socket.string());
     out += "\n" + qemuPart(cards) + "\n" + libvirtPart(cards) + "\n";
     for (const cards::ServedCard &card : cards)
-        out += fmt::format("# to ask {} what it does, in JSON lines: socat - UNIX-CONNECT:{}\n"
+        out += fmt::format("# to ask {} what it does, in JSON lines: socat - {}\n"
                            "    {{\"execute\":\"status\"}}\n",
-                           card.spec.name, card.control.string());
+                           card.spec.name,
+                           launcher::shellCommand({"UNIX-CONNECT:" + card.control.string()}));
     return out + "# Ctrl-C ends the cards.\n";
 }
 

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace testcard::scenario
@@ -63,6 +64,43 @@ launcher::Result<fs::path> socketPath(const std::vector<fs::path> &given, std::s
     return *folder / name;
 }
 
+/// Is the card's name the user's choice? Options stand behind commas, and no value holds one.
+bool isNamed(const std::string &description)
+{
+    return description.find(",name=") != std::string::npos;
+}
+
+/// The cards described, each with a name of its own.
+tl::expected<std::vector<cards::CardSpec>, std::string>
+readCards(const std::vector<std::string> &descriptions)
+{
+    std::vector<cards::CardSpec> out;
+    for (const std::string &description : descriptions) {
+        auto spec = cards::parseCard(description);
+        if (!spec) return tl::unexpected(spec.error().message);
+        if (!isNamed(description)) spec->name += std::to_string(out.size());
+        for (const cards::CardSpec &other : out)
+            if (other.name == spec->name)
+                return tl::unexpected(
+                    fmt::format("two cards are named {}; give one another name=", spec->name));
+        out.push_back(*std::move(spec));
+    }
+    return out;
+}
+
+/// What is wrong with the sockets that were given for this many cards; empty for nothing.
+std::string whyRefused(const std::vector<fs::path> &sockets, std::size_t cards)
+{
+    if (sockets.size() > cards) return "there are more sockets than cards";
+    // unix(7), less the end and the ".new" under which a socket waits until it listens.
+    constexpr std::size_t longest_bytes = sizeof sockaddr_un{}.sun_path - 1 - 4;
+    for (const fs::path &socket : sockets)
+        if (const fs::path path = fs::absolute(socket); path.string().size() > longest_bytes)
+            return fmt::format("socket path \"{}\" has {} bytes; it may have {}", path.string(),
+                               path.string().size(), longest_bytes);
+    return {};
+}
+
 /// Says on the descriptor that the launcher asked for that the sockets are there.
 void tellReady()
 {
@@ -77,17 +115,16 @@ void tellReady()
 
 int serveCommand(const ServeArguments &arguments)
 {
-    if (arguments.sockets.size() > arguments.cards.size() ||
-        arguments.controls.size() > arguments.cards.size())
-        return failed(exitUsage, "there are more sockets than cards");
+    for (const auto *sockets : {&arguments.sockets, &arguments.controls})
+        if (const std::string why = whyRefused(*sockets, arguments.cards.size()); !why.empty())
+            return failed(exitUsage, why);
+    const auto specs = readCards(arguments.cards);
+    if (!specs) return failed(exitUsage, specs.error());
     OwnFolder own;
     cards::ServeOptions options;
     options.pollFor = arguments.pollFor;
-    for (std::size_t i = 0; i < arguments.cards.size(); ++i) {
-        const auto spec = cards::parseCard(arguments.cards[i]);
-        if (!spec) return failed(exitUsage, spec.error().message);
-        cards::ServedCard card{*spec, {}, {}};
-        if (card.spec.name == card.spec.type) card.spec.name += std::to_string(i);
+    for (std::size_t i = 0; i < specs->size(); ++i) {
+        cards::ServedCard card{(*specs)[i], {}, {}};
         const auto socket = socketPath(arguments.sockets, i, card.spec.name, own);
         const auto control = socketPath(arguments.controls, i, card.spec.name + ".ctl", own);
         if (!socket) return failed(exitInfrastructure, socket.error().message);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The testcard command as a user calls it: what it prints and how it ends. No guest is started.
+#include "scenario/attach_help.hpp"
 #include "scenario/config.hpp"
 #include "scenario/exit_codes.hpp"
 #include "temporary_folder.hpp"
@@ -113,6 +114,37 @@ TEST_CASE("Control characters of a scenario do not reach the terminal", "[scenar
     }
 }
 
+TEST_CASE("serve refuses two cards of one name and paths that no socket can have",
+          "[scenario][command]")
+{
+    if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
+    for (const char *twins :
+         {"serve capture,name=a capture,name=a", "serve capture,name=a capture,seed=1,name=a"}) {
+        const Called called = call(twins);
+        CHECK(called.code == exitUsage);
+        CHECK(has(called.errors, "two cards are named a;"));
+    }
+    CHECK(has(call("serve capture capture,name=capture0").errors, "two cards are named capture0;"));
+    const std::string path = "/tmp/" + std::string(99, 'x');
+    for (const char *option : {" --socket ", " --control "}) {
+        const Called called = call("serve capture" + std::string(option) + path);
+        CHECK(called.code == exitUsage);
+        CHECK(has(called.errors, path + "\" has 104 bytes; it may have 103"));
+    }
+}
+
+TEST_CASE("What serve prints can be pasted, whatever its sockets are called", "[scenario][command]")
+{
+    cards::ServedCard card{*cards::parseCard("capture"), "/run/it's/card", "/run/it's/control"};
+    const std::string help = attachHelp({card});
+    CHECK(has(help, "    -device '{\"driver\":\"vfio-user-pci\""));
+    CHECK(has(help, "/run/it'\\''s/card"));
+    CHECK(has(help, "socat - 'UNIX-CONNECT:/run/it'\\''s/control'\n"));
+    CHECK(has(help, "/run/it&apos;s/card"));
+    CHECK(has(help, "<type arch='x86_64' machine='q35'>hvm</type>"));
+    CHECK(has(help, "<features>\n      <acpi/>\n    </features>\n"));
+}
+
 TEST_CASE("Nothing selected has an exit code of its own", "[scenario][command]")
 {
     if (command().empty()) SKIP("TESTCARD_COMMAND is not set");
@@ -164,7 +196,7 @@ TEST_CASE("serve says how to attach its cards, and cleans up when it is told to 
     const std::string socket = (folder.path() / "card").string();
     const std::string control = (folder.path() / "control").string();
     const std::string log = (folder.path() / "log").string();
-    const std::string script = "'" + command() + "' serve capture,name=mine --socket " + socket +
+    const std::string script = "'" + command() + "' serve capture,name=capture --socket " + socket +
                                " --control " + control + " >" + log +
                                " 2>&1 & child=$!; for i in $(seq 100); do [ -S " + control +
                                " ] && grep -q "
@@ -172,9 +204,9 @@ TEST_CASE("serve says how to attach its cards, and cleans up when it is told to 
                                log + " && break; sleep 0.05; done; kill -INT $child; wait $child";
     CHECK(std::system(("bash -c '" + script + "'").c_str()) == 0);
     const std::string text = read(log);
-    CHECK(has(text, "# card mine (capture) is served at " + socket));
+    CHECK(has(text, "# card capture (capture) is served at " + socket));
     CHECK(has(text, "memory-backend-memfd,id=ram,size=512M,share=on"));
-    CHECK(has(text, "\"driver\":\"vfio-user-pci\",\"id\":\"mine\""));
+    CHECK(has(text, "\"driver\":\"vfio-user-pci\",\"id\":\"capture\""));
     CHECK(has(text, "<qemu:arg value='-device'/>"));
     CHECK_FALSE(fs::exists(socket));
     CHECK_FALSE(fs::exists(control));
