@@ -21,6 +21,8 @@ guest_cases() {
     run_case "An interrupted build leaves nothing half done" guest_interrupted
     run_case "A lost image is made anew" guest_lost_image
     run_case "The kernel is an ELF file with a PVH entry" guest_kernel_is_pvh
+    run_case "A kernel's file is taken as it is, packed as a bzImage it is unpacked" guest_kernel_file
+    run_case "A linux-image package that somebody built brings its kernel and modules" guest_kernel_package
     run_case "A guest boots, lays packages over its files and starts its agent" guest_boots
 }
 
@@ -227,6 +229,65 @@ guest_kernel_is_pvh() {
     local answer
     answer=$(build_guest --no-drivers)
     expect_contains "$(readelf -n "$(value KERNEL "$answer")" 2>/dev/null)" 0x00000012
+}
+
+# a_bzimage VMLINUX FILE: packs a kernel as its build does, without the code that a real one unpacks itself with.
+# Offsets: Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
+a_bzimage() {
+    local length
+    gzip -1 -c "$1" >"$2.packed"
+    length=$(($(stat -c %s "$2.packed") + 4))
+    {
+        head -c 497 /dev/zero && printf '\1' # setup_sects: the payload's offset counts from byte 1024
+        head -c 16 /dev/zero && printf 'HdrS'
+        head -c 70 /dev/zero && printf '%08x' "$length" | sed 's/\(..\)\(..\)\(..\)\(..\)/\\x\4\\x\3\\x\2\\x\1/' | xargs -0 printf
+        head -c 432 /dev/zero && cat "$2.packed" && printf 'size'
+    } >"$2"
+    rm "$2.packed"
+}
+
+# forget_kernel ANSWER: takes a kernel that was given as a file out of the cache again.
+forget_kernel() {
+    local folder
+    folder=$(dirname "$(value KERNEL "$1")")
+    [[ $folder != "$cache"/kernel/file-* ]] || rm -rf "$folder"
+}
+
+guest_kernel_file() {
+    local debian answer kernel given
+    debian=$(build_guest --no-drivers)
+    kernel=$(value KERNEL "$debian")
+    a_bzimage "$kernel" "$cases_scratch/bzImage"
+    for given in "$kernel" "$cases_scratch/bzImage"; do
+        answer=$(build_guest --no-drivers --kernel "$given")
+        expect_contains "$(value KERNEL "$answer")" "$cache/kernel/file-"
+        cmp "$(value KERNEL "$answer")" "$kernel"
+        expect_equal "$(value KERNEL_VERSION "$answer")" "$(value KERNEL_VERSION "$debian")"
+        expect_equal "$(value CMDLINE "$answer")" "$(value CMDLINE "$debian")"
+        expect_contains "$(listing "$answer")" "usr/bin/testcard-agent"
+        expect_equal "$(listing "$answer" | grep '\.ko$' || true)" "" # everything is built into a bare kernel
+        forget_kernel "$answer"
+    done
+}
+
+guest_kernel_package() {
+    local debian answer kernel version package=$cases_scratch/package modules=lib/modules
+    debian=$(build_guest --no-drivers)
+    kernel=$(value KERNEL "$debian") version=$(value KERNEL_VERSION "$debian")
+    mkdir -p "$package/DEBIAN" "$package/boot" "$package/$modules"
+    printf '%s\n' "Package: linux-image-$version" 'Version: 1' 'Architecture: amd64' 'Maintainer: nobody' 'Description: a test' \
+        >"$package/DEBIAN/control"
+    a_bzimage "$kernel" "$package/boot/vmlinuz-$version"
+    # The modules of a guest are enough.
+    (cd "$(dirname "$kernel")/tree" && listing "$debian" | sed -n "s|^\(usr/\)\?\($modules/.*\.ko\)$|\2|p" |
+        xargs cp --parents -t "$package" "$modules/$version"/modules.{order,builtin,builtin.modinfo})
+    dpkg-deb -Znone -b "$package" "$cases_scratch/linux-image.deb" >/dev/null
+    answer=$(build_guest --no-drivers --kernel "$cases_scratch/linux-image.deb")
+    expect_contains "$(value KERNEL "$answer")" "$cache/kernel/file-"
+    cmp "$(value KERNEL "$answer")" "$kernel"
+    expect_equal "$(value KERNEL_VERSION "$answer")" "$version"
+    expect_equal "$(listing "$answer" | grep '\.ko$')" "$(listing "$debian" | grep '\.ko$')"
+    forget_kernel "$answer"
 }
 
 guest_boots() {
