@@ -37,7 +37,7 @@ driver_build() {
     name=$(basename "$folder")
     if [[ $tree == "$root" ]]; then
         mapfile -t inputs < <(drivers_ours_inputs)
-        flags+=(KCFLAGS=-Werror)
+        flags+=(W=1 KCFLAGS=-Werror)
     else
         mapfile -t inputs < <(find "$folder" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' ! -name '.*' | sort)
     fi
