@@ -55,9 +55,9 @@ driver_build() {
         [[ $folder == "$tree" ]] || source+=/${folder#"$tree"/}
         step "$log/driver-$name.log" "Building the driver $name for Linux $kernel_version" \
             make -j "$(nproc)" -C "$kernel_headers" M="$source" "${flags[@]}" modules ||
-            fail "the driver in $folder does not build; the compiler's messages are above."
+            refuse "the driver in $folder does not build; the compiler's messages are above."
         cp "$source"/*.ko "$work/driver/" ||
-            fail "building $folder made no .ko file." "Does its Kbuild or Makefile say obj-m := NAME.o?"
+            refuse "building $folder made no .ko file." "Does its Kbuild or Makefile say obj-m := NAME.o?"
         rm -rf "$work/driver/source"
         : >"$work/driver/complete"
         mkdir -p "$out/drivers"
@@ -73,16 +73,16 @@ driver_given() {
     local given=$1
     if [[ -d $given ]]; then
         [[ -f $given/Kbuild || -f $given/Makefile ]] ||
-            fail "the folder $given holds no driver: it has neither a Kbuild nor a Makefile."
+            refuse "the folder $given holds no driver: it has neither a Kbuild nor a Makefile."
         given=$(cd "$given" && pwd -P)
         driver_build "$given" "$given"
     elif [[ -f $given ]]; then
         driver_add "$given"
     elif [[ $given == */* || $given == *.ko ]]; then
-        fail "there is no module $given." "--module takes a .ko file, a folder with a Kbuild, or the name of a kernel module."
+        refuse "there is no module $given." "--module takes a .ko file, a folder with a Kbuild, or the name of a kernel module."
     else
         modprobe -q -d "$kernel_modules/../../.." -S "$kernel_version" --show-depends "$given" >/dev/null 2>&1 ||
-            fail "Linux $kernel_version has no module '$given'." "--module takes a .ko file, a folder with a Kbuild, or the name of a kernel module."
+            refuse "Linux $kernel_version has no module '$given'." "--module takes a .ko file, a folder with a Kbuild, or the name of a kernel module."
         module_names+=("$given")
     fi
 }
@@ -92,9 +92,9 @@ driver_given() {
 driver_add() {
     local magic index
     magic=$(modinfo -F vermagic "$1" 2>/dev/null | cut -d ' ' -f 1) || magic=
-    [[ -n $magic ]] || fail "$1 is not a kernel module."
+    [[ -n $magic ]] || refuse "$1 is not a kernel module."
     [[ $magic == "$kernel_version" ]] ||
-        fail "$1 was built for Linux $magic, and the guest runs $kernel_version." \
+        refuse "$1 was built for Linux $magic, and the guest runs $kernel_version." \
             "Build it against the headers of $kernel_version, or choose that kernel with --kernel."
     for index in "${!module_files[@]}"; do
         if [[ ${module_files[index]##*/} == "${1##*/}" ]]; then

@@ -19,7 +19,7 @@ kernel_provide() {
     elif [[ -f $wanted ]]; then
         kernel_from_file "$wanted"
     elif [[ $wanted == */* || $wanted == *.deb ]]; then
-        fail "there is no kernel $wanted." "--kernel takes a Debian kernel version, a linux-image .deb or a kernel file."
+        refuse "there is no kernel $wanted." "--kernel takes a Debian kernel version, a linux-image .deb or a kernel file."
     else
         kernel_from_debian "${wanted#linux-image-}"
     fi
@@ -37,7 +37,7 @@ kernel_from_debian() {
     local folder=$out/kernel/$kernel_version
     if [[ ! -e $folder/complete ]]; then
         guest_apt_has "linux-image-$kernel_version" ||
-            fail "Debian 12 has no kernel '$kernel_version'." "It has:" \
+            refuse "Debian 12 has no kernel '$kernel_version'." "It has:" \
                 "$(guest_apt_names linux-image- | sed -n 's/^linux-image-\([0-9].*-amd64\)$/  \1/p')"
         step "$log/kernel-fetch.log" "Fetching the kernel $kernel_version" \
             guest_apt_fetch "$work/kernel-deb" "linux-image-$kernel_version" ||
@@ -72,7 +72,7 @@ kernel_from_file() {
 kernel_unpack() {
     mkdir -p "$work/kernel/tree"
     step "$log/kernel-unpack.log" "Unpacking the kernel" _kernel_unpack "$1" "$work/kernel" ||
-        fail "$1 could not be unpacked as a kernel; see the messages above."
+        refuse "$1 could not be unpacked as a kernel; see the messages above."
     kernel_keep "$2"
 }
 

@@ -12,8 +12,8 @@ squashfs_provide() {
     ((${#packages[@]})) || return 0
     for package in "${packages[@]}"; do
         guest_apt_has "$package" && continue
-        near=$(guest_apt_names "${package:0:4}" | grep -F -e "${package%%-*}" | sed -n 1,8p | paste -s -d ' ')
-        fail "Debian 12 has no package '$package'." ${near:+"Packages with a similar name: $near"}
+        near=$(guest_apt_names "${package:0:4}" | grep -F -e "${package%%-*}" | sed -n 1,8p | paste -s -d ' ') || near= # nothing is similar
+        refuse "Debian 12 has no package '$package'." ${near:+"Packages with a similar name: $near"}
     done
     name=$( (printf '%s\n' "${packages[@]}" && cat "$here/squashfs.sh" "$out"/apt/lists/*InRelease) | sha256sum | cut -c 1-24)
     squashfs=$out/packages/$name.squashfs

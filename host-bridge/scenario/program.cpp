@@ -82,9 +82,9 @@ Result<std::string> runProgram(launcher::Session &session, const Program &progra
         const auto end = (*child)->wait(slice, &session.interrupt());
         follower.follow();
         if (end && end->success()) return readFile(answer);
-        if (end)
+        if (end) // by the convention of our scripts, 2 means that what they were given is wrong
             return failure(
-                Cause::infrastructure,
+                end->code == 2 ? Cause::guestImage : Cause::infrastructure,
                 fmt::format("{} {}:\n{}", program.name, end->describe(), (*child)->logTail()));
         if (end.error().kind != launcher::Error::Kind::timedOut)
             return tl::unexpected(failureOf(end.error()));

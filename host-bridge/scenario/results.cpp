@@ -25,6 +25,7 @@ std::string_view toString(Cause cause)
     case Cause::none: return "none";
     case Cause::expectation: return "expectation";
     case Cause::timeout: return "timeout";
+    case Cause::guestImage: return "guest-image";
     case Cause::guestPanic: return "guest-panic";
     case Cause::guestEnded: return "guest-ended";
     case Cause::guestSilent: return "guest-silent";

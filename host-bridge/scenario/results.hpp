@@ -25,6 +25,7 @@ enum class Cause {
     none,
     expectation,    ///< a step did not do what was expected
     timeout,        ///< a step or the scenario took too long
+    guestImage,     ///< the guest cannot be built as the scenario wants it
     guestPanic,     ///< the guest's kernel panicked
     guestEnded,     ///< the guest powered off or restarted
     guestSilent,    ///< the agent in the guest was lost or did not answer

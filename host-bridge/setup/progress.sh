@@ -7,11 +7,20 @@
 # fail MESSAGE [HINT]...: says what went wrong and, on lines of their own, what to do; ends the script.
 # Exit code 3 is the project's "infrastructure" (the machine, not the cards, is at fault).
 fail() {
-    printf 'error: %s\n' "$1" >&2
-    shift
-    local hint
+    _end_with 3 "$@"
+}
+
+# The same where not the machine is at fault, but what was asked of it.
+refuse() {
+    _end_with 2 "$@"
+}
+
+_end_with() {
+    local code=$1 hint
+    printf 'error: %s\n' "$2" >&2
+    shift 2
     for hint in "$@"; do printf '       %s\n' "$hint" >&2; done
-    exit 3
+    exit "$code"
 }
 
 # A command that fails where nobody expected it: name it, instead of ending without a word.
