@@ -67,6 +67,12 @@ TEST_CASE("Expressions that would exhaust the stack of their compiler are refuse
     CHECK(Matcher::compile(nested(50))->matches("x"));
     CHECK(Matcher::compile(nested(51)).error() == "51 groups deep; at most 50");
     CHECK(Matcher::compile(nested(100'000)).error() == "200001 bytes long; at most 1024");
+    CHECK(Matcher::compile("^[0-9]{1,3}(x{9}){99}$"));
+    CHECK(Matcher::compile("(((x{255}){255}){255}){255}").error() ==
+          "its repetitions multiply to more than 10000 copies");
+    CHECK_FALSE(Matcher::compile("(x{1,200}){0,200}"));
+    CHECK_FALSE(Matcher::compile("(x{200,}){200,}"));
+    CHECK(Matcher::compile("a\\{99999999}b{2}")->matches("a{99999999}bb"));
     CHECK(Matcher::compile(std::string(1024, 'x')));
     CHECK(Matcher::compile(std::string(1025, 'x')).error() == "1025 bytes long; at most 1024");
     std::string escaped;
