@@ -78,6 +78,7 @@ bool Stream::takeDescriptor()
 void Stream::frameBegins(const Frame &frame)
 {
     if (!capturable() || !(reg(STREAM_CONTROL) & STREAM_CONTROL_RUN)) return;
+    if (state_.abortPending) return; // its event is due now, however late this one is
     bus::FaultPoints &faults = card_.bus.faults;
     if (frame.skipped)
         dropFrames(static_cast<std::uint32_t>(frame.skipped), CAPTURE_IRQ_OVERRUN(index_));
@@ -99,6 +100,7 @@ void Stream::frameBegins(const Frame &frame)
 
 void Stream::frameEnds(const Frame &frame)
 {
+    if (state_.abortPending) return;
     if (std::exchange(state_.capturing, false)) {
         if (frame.overrun) { // the buffer waits for the next frame
             ++reg(STREAM_DROPPED);
@@ -116,7 +118,7 @@ void Stream::frameEnds(const Frame &frame)
 
 void Stream::frameBreaks(const Frame &frame, std::uint32_t elapsed_lines)
 {
-    if (!std::exchange(state_.capturing, false)) return;
+    if (state_.abortPending || !std::exchange(state_.capturing, false)) return;
     ScatterList::Written written = deliver(frame, elapsed_lines);
     if (written.status == CAPTURE_FRAME_OK) written.status = CAPTURE_FRAME_CORRUPT;
     Frame broken = frame;

@@ -206,6 +206,21 @@ TEST_CASE("ABORT returns every buffer at once, the one under way included", "[ca
     CHECK(allBytesAre(bench.buffer(1), std::byte{0}));
 }
 
+TEST_CASE("After ABORT no frame reaches memory, even if its end was due before", "[capture]")
+{
+    CaptureBench bench{capture::Interrupts::msi, capture::Pacing::onDemand};
+    bench.commit();
+    bench.source.drawn = 0;
+    bench.post(4);
+    bench.run();
+    bench.advance(50'000); // a frame is under way
+    bench.setStream(STREAM_COMMAND, STREAM_COMMAND_ABORT);
+    bench.machine.clock.catchUpTo(5'000'000'000); // the host was busy for five seconds
+    CHECK(bench.source.drawn == 0);
+    CHECK(bench.index().completed == 4);
+    CHECK(bench.completion(0).status == CAPTURE_FRAME_ABORTED);
+}
+
 TEST_CASE("ABORT of an idle stream latches IDLE again", "[capture]")
 {
     CaptureBench bench;
