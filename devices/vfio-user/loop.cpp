@@ -21,6 +21,11 @@ constexpr std::chrono::nanoseconds longestSleep = std::chrono::hours{1};
 constexpr unsigned mostEvents = 64;
 constexpr std::chrono::nanoseconds mostEventTime = std::chrono::milliseconds{1};
 
+// A process that was kept from running for so long first hears what it has missed: the guest may
+// have given up on the card, and what it said then must come before DMA that was due earlier.
+constexpr bus::Nanoseconds longestStall = 100'000'000;
+constexpr std::chrono::nanoseconds longestHearing = std::chrono::milliseconds{20};
+
 int makeEvent()
 {
     const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -89,23 +94,46 @@ void Loop::stayAwake(std::chrono::microseconds duration)
 
 void Loop::catchUp()
 {
+    const auto due = clock_.nextDue();
+    const Time now = std::chrono::steady_clock::now();
+    if (!hearing_ && due && cardTime(now) > *due + longestStall) {
+        hearing_ = true;
+        hearUntil_ = now + longestHearing;
+    }
+    if (hearing_)
+        clock_.catchUpTo(cardTime(now), 0); // it is this late, but nothing happens yet
+    else
+        runEvents();
+}
+
+void Loop::runEvents()
+{
     const Time begin = std::chrono::steady_clock::now();
-    const auto now = static_cast<bus::Nanoseconds>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(begin - start_).count());
     for (unsigned count = 0; count < mostEvents; ++count) {
-        clock_.catchUpTo(now, 1);
+        clock_.catchUpTo(cardTime(begin), 1);
         const auto due = clock_.nextDue();
         if (!due || *due > clock_.now()) return;
         if (std::chrono::steady_clock::now() - begin > mostEventTime) return;
     }
 }
 
+bus::Nanoseconds Loop::cardTime(Time time) const
+{
+    return static_cast<bus::Nanoseconds>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(time - start_).count());
+}
+
 void Loop::turn(std::chrono::nanoseconds longest)
 {
     catchUp();
     callTurnHandlers();
-    wait(sleepTime(longest));
-    catchUp();
+    const bool ready = wait(sleepTime(longest));
+    if (hearing_ && (!ready || std::chrono::steady_clock::now() > hearUntil_)) {
+        hearing_ = false;
+        runEvents();
+    } else {
+        catchUp();
+    }
     callHandlers();
 }
 
@@ -131,8 +159,7 @@ std::chrono::nanoseconds Loop::sleepTime(std::chrono::nanoseconds longest) const
     for (const auto &[id, handler] : turnHandlers_)
         sleep = std::min<std::chrono::nanoseconds>(sleep, handler.period);
     if (const auto due = clock_.nextDue()) {
-        const auto elapsed = static_cast<bus::Nanoseconds>(
-            std::chrono::duration_cast<std::chrono::nanoseconds>(now - start_).count());
+        const bus::Nanoseconds elapsed = cardTime(now);
         const auto left = *due > elapsed ? *due - elapsed : 0;
         const auto most = static_cast<bus::Nanoseconds>(sleep.count());
         sleep = std::chrono::nanoseconds{std::min(left, most)};
@@ -140,8 +167,8 @@ std::chrono::nanoseconds Loop::sleepTime(std::chrono::nanoseconds longest) const
     return std::max(sleep, std::chrono::nanoseconds{0});
 }
 
-/// Sleeps until a descriptor is ready or the time is over.
-void Loop::wait(std::chrono::nanoseconds timeout)
+/// Sleeps until a descriptor is ready or the time is over; true if one is ready.
+bool Loop::wait(std::chrono::nanoseconds timeout)
 {
     polled_.clear();
     polledIds_.clear();
@@ -151,9 +178,10 @@ void Loop::wait(std::chrono::nanoseconds timeout)
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
     const timespec limit{seconds.count(), (timeout - seconds).count()};
-    if (::ppoll(polled_.data(), polled_.size(), &limit, nullptr) <= 0)
-        for (pollfd &polled : polled_)
-            polled.revents = 0; // the time is over, or a signal came
+    if (::ppoll(polled_.data(), polled_.size(), &limit, nullptr) > 0) return true;
+    for (pollfd &polled : polled_)
+        polled.revents = 0; // the time is over, or a signal came
+    return false;
 }
 
 void Loop::callHandlers()

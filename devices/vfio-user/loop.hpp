@@ -23,7 +23,10 @@ namespace testcard::vfio_user
 ///
 /// The clock follows CLOCK_MONOTONIC from the value that it had when the loop was made. Events see
 /// how late they are (Clock::catchUpTo); after at most 64 of them, or a millisecond, the
-/// descriptors get their turn, so that a clock that is far behind cannot starve a client.
+/// descriptors get their turn, so that a clock that is far behind cannot starve a client. After a
+/// stall (an event is late by more than 100 ms: the process was stopped) the descriptors come
+/// first, until none is ready or for 20 ms: what the guest said meanwhile counts before what was
+/// due.
 class Loop
 {
 public:
@@ -79,7 +82,9 @@ private:
     };
 
     std::chrono::nanoseconds sleepTime(std::chrono::nanoseconds longest) const;
-    void wait(std::chrono::nanoseconds timeout);
+    bus::Nanoseconds cardTime(Time time) const;
+    void runEvents();
+    bool wait(std::chrono::nanoseconds timeout);
     void callTurnHandlers();
     void callHandlers();
 
@@ -88,6 +93,8 @@ private:
     Time awakeUntil_{};
     FileDescriptor stopEvent_;
     bool stopped_ = false;
+    bool hearing_ = false; ///< after a stall: descriptors only
+    Time hearUntil_{};
     WatchId nextId_ = 1;
     std::map<WatchId, Watch> watches_;
     std::map<WatchId, TurnHandler> turnHandlers_;

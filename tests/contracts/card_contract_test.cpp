@@ -11,11 +11,13 @@
 #include <catch2/generators/catch_generators_range.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,7 +36,7 @@ const std::vector<std::string> descriptions{
 
 constexpr std::uint64_t ramAddress = 0x100000;
 
-/// A card as its transport holds it, with 8 MiB of guest memory at 1 MiB.
+/// A card as its transport holds it, with 4 MiB of guest memory at 1 MiB.
 struct Slot {
     explicit Slot(const std::string &description)
         : card{*cards::makeCard(*cards::parseCard(description), clock)}
@@ -96,17 +98,19 @@ struct Slot {
         enable();
         startCapture();
     }
-    /// Lets time pass until the card has written to memory; how long is the card's matter.
+    /// Lets time pass until the card has written to its rings; how long is the card's matter.
     void awaitDma()
     {
-        const auto before = ram;
-        for (int i = 0; i < 100 && ram == before; ++i)
+        const auto rings = std::span{ram}.first(0x10000);
+        const std::vector<std::byte> before(rings.begin(), rings.end());
+        const auto written = [&] { return !std::ranges::equal(rings, before); };
+        for (int i = 0; i < 100 && !written(); ++i)
             clock.advanceTo(clock.now() + 1'000'000);
-        REQUIRE(ram != before);
+        REQUIRE(written());
     }
 
     bus::Clock clock;
-    std::vector<std::byte> ram = std::vector<std::byte>(8u << 20);
+    std::vector<std::byte> ram = std::vector<std::byte>(4u << 20);
     test::RecordingInterrupts interrupts;
     std::unique_ptr<cards::Card> card;
 
@@ -191,12 +195,12 @@ TEST_CASE("Every card reads its reset values, or what it computes at once, after
 TEST_CASE("Every card, changed, saved and restored, is equal", "[contract]")
 {
     const std::string description = GENERATE(from_range(descriptions));
-    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
         Slot slot{description};
         std::mt19937_64 random{seed};
         slot.startDma();
         slot.awaitDma();
-        slot.disturb(random, static_cast<int>(seed) - 1); // none at first: DMA is under way
+        slot.disturb(random, 4 * static_cast<int>(seed) - 4); // none at first: DMA is under way
         const auto state = slot.function().save();
         Slot twin{description};
         twin.clock.advanceTo(slot.clock.now());

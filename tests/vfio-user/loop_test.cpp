@@ -4,9 +4,11 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include <poll.h>
+#include <unistd.h>
 
 namespace testcard::vfio_user_test
 {
@@ -66,6 +68,47 @@ TEST_CASE("Events without end leave the descriptors their turn", "[loop]")
     event.signal();
     loop.run();
     CHECK(handled);
+}
+
+TEST_CASE("After a stall, what the descriptors have to say comes before what was due", "[loop]")
+{
+    bus::Clock clock;
+    clock.advanceTo(1'000'000'000);
+    vfio_user::Loop loop{clock};
+    std::string order;
+    int pipe[2];
+    REQUIRE(::pipe(pipe) == 0);
+    const vfio_user::FileDescriptor reader{pipe[0]}, writer{pipe[1]};
+    REQUIRE(::write(writer.get(), "ab", 2) == 2);
+    loop.watch(reader.get(), POLLIN, [&](short) {
+        char byte = 0;
+        if (::read(reader.get(), &byte, 1) == 1) order += byte;
+        loop.catchUp(); // as before each access
+        CHECK(clock.now() >= 1'000'000'000);
+    });
+    clock.schedule(500'000'000, [&] { order += 'E'; }); // half a second ago
+    for (int turns = 0; turns < 10; ++turns)
+        loop.turn(0ns);
+    CHECK(order == "abE");
+}
+
+TEST_CASE("After a stall, descriptors that never rest hold the clock up for a moment only",
+          "[loop]")
+{
+    bus::Clock clock;
+    clock.advanceTo(1'000'000'000);
+    vfio_user::Loop loop{clock};
+    int pipe[2];
+    REQUIRE(::pipe(pipe) == 0);
+    const vfio_user::FileDescriptor reader{pipe[0]}, writer{pipe[1]};
+    REQUIRE(::write(writer.get(), "x", 1) == 1);
+    loop.watch(reader.get(), POLLIN, [](short) {}); // never read
+    bool ran = false;
+    clock.schedule(500'000'000, [&] { ran = true; });
+    const auto end = Time::now() + 5s;
+    while (!ran && Time::now() < end)
+        loop.turn(0ns);
+    CHECK(ran);
 }
 
 TEST_CASE("A handler may remove itself and others, and add more", "[loop]")
